@@ -1,0 +1,76 @@
+"""SHA-256 of files, remembered between builds.
+
+A site's browser packages weigh 58 MB; reading them on every build would cost more than the rest of
+it. A digest is believed for as long as the file's size and times stay the same, as `make` and git
+do it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+BLOCK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 as 64 hex digits, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside the place and rename: a reader sees the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class Digests:
+    """Digests by path, kept in one JSON file: {path: [size, mtime_ns, ctime_ns, sha256]}."""
+
+    def __init__(self, memo: Path) -> None:
+        self._memo = memo
+        self._known: dict[str, list[object]] = {}
+        self._changed = False
+        try:
+            known = json.loads(memo.read_bytes())
+        except (OSError, ValueError):
+            return  # nothing remembered yet, or damaged: everything is read once more
+        if isinstance(known, dict):
+            self._known = known
+
+    def of(self, path: Path) -> str:
+        """The file's SHA-256, read only when its size or times changed. Raises OSError."""
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+        key = str(path.resolve())
+        entry = self._known.get(key)
+        if isinstance(entry, list) and entry[:3] == stamp and len(entry) == 4:
+            return str(entry[3])
+        sha256 = sha256_of(path)
+        self._known[key] = [*stamp, sha256]
+        self._changed = True
+        return sha256
+
+    def save(self) -> None:
+        """Remember for the next build; forgets files that are gone."""
+        if self._changed:
+            kept = {path: entry for path, entry in self._known.items() if Path(path).exists()}
+            # A cache that cannot be written costs the next build time, nothing else.
+            with contextlib.suppress(OSError):
+                write_atomically(self._memo, json.dumps(kept, indent=0).encode())
+            self._changed = False
