@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from .errors import ConfigError, Where
+from .schema import KeyPath, validate
 
 Quantization = Literal["q4", "fp32"]
+
+FILE_NAME = "sitegen.toml"
+SOURCE_FOLDERS = ("content", "static", "templates", "themes")
+"""Folders of a site that hold what the author wrote: the output may not touch them."""
+
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ModelSpec(BaseModel):
     """A model as an author names it, in front matter or in a `[models.NAME]` table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     id: str = Field(min_length=1)
     """`builtin:storyteller`, a folder (`./my-model`, relative to the site), later `org/name`."""
@@ -22,3 +36,214 @@ class ModelSpec(BaseModel):
     """q4: int4 for WebGPU and int8 for WASM; fp32: unquantized, for every backend."""
     context: int | None = Field(default=None, ge=16)
     """Longest sequence in tokens; default: the model's own, at most 4096."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"id": value} if isinstance(value, str) else value
+
+
+class SiteTable(BaseModel):
+    """The `[site]` table."""
+
+    model_config = STRICT
+
+    title: str = Field(default="My site", min_length=1)
+    """Shown on every page and in the browser's tab."""
+    description: str = ""
+    """One sentence for search engines, and for pages that have none of their own."""
+    base_url: str | None = None
+    """Where the site will live, `https://example.org/docs/`: for 404.html and the site map."""
+    language: str = Field(default="en", min_length=2)
+    """BCP 47 tag of the text: `en`, `de`, `pt-BR`."""
+    author: str = ""
+    """Named in the pages' metadata."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f'must start with https:// and a host, but is "{value}"')
+        if parts.query or parts.fragment:
+            raise ValueError(f'may not hold "?" or "#", but is "{value}"')
+        return value.rstrip("/") + "/"
+
+
+class BuildTable(BaseModel):
+    """The `[build]` table."""
+
+    model_config = STRICT
+
+    output: str = Field(default="dist", min_length=1)
+    """Folder the site is written to, inside the site's own folder."""
+    drafts: bool = False
+    """Publish pages marked `draft: true` as well."""
+
+
+class ThemeTable(BaseModel):
+    """The `[theme]` table."""
+
+    model_config = STRICT
+
+    name: str = Field(default="default", min_length=1)
+    """A folder below `themes/`; what it does not hold comes from the default theme."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The theme's own settings; its theme.toml names them."""
+
+
+class _File(BaseModel):
+    """sitegen.toml as a whole: every table may be left out."""
+
+    model_config = STRICT
+
+    site: SiteTable = SiteTable()
+    build: BuildTable = BuildTable()
+    theme: ThemeTable = ThemeTable()
+    models: dict[str, ModelSpec] = Field(default_factory=dict)
+    """Models that several pages share, by the name pages use."""
+
+
+class SiteConfig(_File):
+    """sitegen.toml, checked, and the folder it stands in."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        return self.root / FILE_NAME
+
+    @property
+    def content(self) -> Path:
+        return self.root / "content"
+
+    @property
+    def base_path(self) -> str:
+        """The path of the site on its host, `/` or `/docs/`."""
+        return urlsplit(self.site.base_url).path if self.site.base_url else "/"
+
+    def output_folder(self, override: Path | None = None) -> Path:
+        """Where to write: `override` as it is, else `[build] output` below the root.
+
+        Raises ConfigError for a folder that holds, or lies in, what the author wrote.
+        """
+        if override is None:
+            folder = self.root / self.build.output
+            where: Where | None = self._locate(("build", "output"))
+            if not folder.resolve().is_relative_to(self.root.resolve()):
+                raise ConfigError(
+                    f'"build.output" leads out of the site, to {folder.resolve()}',
+                    where=where,
+                    hint="Name a folder inside the site, or use `sitegen build --output FOLDER`.",
+                )
+        else:
+            folder, where = override, None
+        target = folder.resolve()
+        if self.root.resolve().is_relative_to(target):
+            raise ConfigError(
+                f'the output folder "{folder}" would hold the site\'s sources',
+                where=where,
+                hint='Name a folder of its own, such as "dist".',
+            )
+        for name in SOURCE_FOLDERS:
+            if target.is_relative_to((self.root / name).resolve()):
+                raise ConfigError(
+                    f'the output folder "{folder}" lies in "{name}", among the site\'s sources',
+                    where=where,
+                    hint='Name a folder of its own, such as "dist".',
+                )
+        return folder
+
+    def _locate(self, path: KeyPath) -> Where:
+        text = self.file.read_text("utf-8-sig") if self.file.is_file() else ""
+        return _locate(self.file, text, path, True)
+
+
+def load(root: Path) -> SiteConfig:
+    """The configuration of the site in `root`; without a sitegen.toml, the defaults.
+
+    Raises ConfigError for a root that is no folder, broken TOML, unknown keys and wrong values.
+    """
+    if not root.is_dir():
+        raise ConfigError(
+            f'there is no folder "{root}"', hint="`sitegen new FOLDER` starts a site."
+        )
+    path = root / FILE_NAME
+    text, table = _read(path) if path.exists() else ("", {})
+    checked = validate(
+        _File,
+        table,
+        locate=lambda keys, is_key: _locate(path, text, keys, is_key),
+        error=ConfigError,
+        subject=FILE_NAME,
+    )
+    config = SiteConfig(root=root, **dict(checked))
+    config.output_folder()
+    return config
+
+
+def cache_folder() -> Path:
+    """Where prepared models and browser packages are kept: SITEGEN_CACHE, else the user's cache."""
+    named = os.environ.get("SITEGEN_CACHE")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("sitegen"))
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ConfigError("this line is not UTF-8", where=Where(path, line)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=path) from None
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+        lines = text.splitlines() or [""]
+        line, column = (int(place[1]), int(place[2])) if place else (len(lines), len(lines[-1]) + 1)
+        problem = re.sub(r" \(at .*\)$", "", message)
+        raise ConfigError(
+            f"broken TOML: {problem[:1].lower()}{problem[1:]}",
+            where=Where(path, line, column),
+            hint='Text stands in quotes: title = "My site".' if "value" in problem else None,
+        ) from None
+
+
+def _locate(path: Path, text: str, keys: KeyPath, is_key: bool) -> Where:
+    """The line of `keys` in a TOML file, by its headers and `key =` lines.
+
+    tomllib keeps no positions. The line that names the longest part of `keys` wins, so that a key
+    in an inline table is found on the line of its table.
+    """
+    wanted = tuple(str(key) for key in keys)
+    table: tuple[str, ...] = ()
+    best, line, column = 0, None, None
+    for number, content in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\[?([^\[\]]+)\]", content)
+        found = re.match(r"\s*([\w.\"' -]+?)\s*=\s*", content)
+        if header:
+            named = table = _parts(header[1])
+        elif found:
+            named = (*table, *_parts(found[1]))
+        else:
+            continue
+        if len(named) > best and named == wanted[: len(named)]:
+            best, line = len(named), number
+            start = re.search(rf"(?<![\w-]){re.escape(wanted[-1])}(?![\w-])", content)
+            at = start.start() if start else len(content) - len(content.lstrip())
+            if found and not is_key and len(named) == len(wanted):
+                at = found.end()
+            column = at + 1
+    return Where(path, line, column)
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

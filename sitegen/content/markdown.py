@@ -1,0 +1,107 @@
+"""Markdown to HTML: one converter, set up once, used for every page.
+
+The HTML holds no inline style and no script, so that a page's content security policy can forbid
+both. Addresses go through the caller's `resolve`; this file knows no page but the one at hand.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.extensions.toc import slugify_unicode
+from markdown.treeprocessors import Treeprocessor
+
+from .page import Heading
+
+Resolve = Callable[[str], str]
+"""The address to write for the one an author wrote."""
+
+_EXTENSIONS: dict[str, dict[str, Any]] = {
+    "abbr": {},
+    "admonition": {},
+    "attr_list": {},
+    "def_list": {},
+    "footnotes": {},
+    "md_in_html": {},
+    "sane_lists": {},
+    # The default writes style="text-align: …", which the content security policy forbids.
+    "tables": {"use_align_attribute": True},
+    "toc": {"slugify": slugify_unicode, "permalink": False},
+    # Unlike fenced_code, fences inside lists and admonitions.
+    "pymdownx.superfences": {"disable_indented_code_blocks": False},
+    "pymdownx.highlight": {"guess_lang": False, "noclasses": False, "linenums": False},
+    "pymdownx.tasklist": {},
+    "pymdownx.tilde": {"subscript": False},
+}
+
+_ATTRIBUTE = {"a": "href", "img": "src", "audio": "src", "video": "src", "source": "src"}
+
+# Of a tag in raw HTML: the attributes that hold an address.
+_RAW = re.compile(r"""(<[a-zA-Z][^<>]*?\s(?:href|src|poster)\s*=\s*)(["'])([^"'<>]*)\2""")
+
+
+class Converter:
+    """Markdown with sitegen's extensions; holds no state from one page to the next."""
+
+    def __init__(self) -> None:
+        self._addresses = _Addresses()
+        self._markdown = Markdown(
+            extensions=[*_EXTENSIONS, self._addresses],
+            extension_configs=_EXTENSIONS,
+            output_format="html",
+        )
+
+    def convert(self, text: str, resolve: Resolve) -> tuple[str, tuple[Heading, ...]]:
+        """HTML and table of contents of `text`; what `resolve` raises passes through."""
+        self._addresses.resolve = resolve
+        self._markdown.reset()
+        converted = self._markdown.convert(text)
+        tokens = getattr(self._markdown, "toc_tokens", [])
+        return converted, tuple(_flatten(tokens))
+
+
+def _flatten(tokens: list[dict[str, Any]]) -> list[Heading]:
+    headings = []
+    for token in tokens:
+        headings.append(Heading(token["level"], token["id"], html.unescape(token["name"])))
+        headings += _flatten(token["children"])
+    return headings
+
+
+class _Addresses(Extension):
+    """Rewrites the addresses of links and images, in Markdown and in raw HTML."""
+
+    resolve: Resolve = staticmethod(lambda address: address)
+
+    def extendMarkdown(self, md: Markdown) -> None:
+        processor = _AddressProcessor(md)
+        processor.addresses = self
+        # After inline patterns (20) made the links, before raw HTML is put back.
+        md.treeprocessors.register(processor, "sitegen_addresses", 1)
+
+
+class _AddressProcessor(Treeprocessor):
+    addresses: _Addresses
+
+    def run(self, root: Element) -> None:
+        resolve = self.addresses.resolve
+        for element in root.iter():
+            attribute = _ATTRIBUTE.get(element.tag) if isinstance(element.tag, str) else None
+            address = element.get(attribute) if attribute else None
+            if attribute and address is not None:
+                element.set(attribute, resolve(address))
+        stash = self.md.htmlStash.rawHtmlBlocks
+        for index, raw in enumerate(stash):
+            if isinstance(raw, str) and not raw.lstrip().startswith("<!--"):
+                stash[index] = _RAW.sub(
+                    lambda tag: (
+                        f"{tag[1]}{tag[2]}{html.escape(resolve(html.unescape(tag[3])))}{tag[2]}"
+                    ),
+                    raw,
+                )

@@ -1,0 +1,127 @@
+"""Which models a page uses, by which name: its own, and those of sitegen.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import ModelSpec
+from ..errors import ContentError, Where
+from ..schema import suggest
+from .front_matter import FrontMatter
+from .marks import Marked
+
+# The name is part of a file name and of a URL.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The models a page may use."""
+
+    own: Mapping[str, ModelSpec]
+    """Named in its front matter."""
+    default: str | None
+    """The one a block means that names none."""
+    shared: Mapping[str, ModelSpec]
+    """Of sitegen.toml."""
+
+    def pick(self, name: str | None, where: Where) -> tuple[str, ModelSpec]:
+        """The model a block means. Raises ContentError where that is not clear."""
+        everything = {**self.shared, **self.own}
+        if name is not None:
+            if name in everything:
+                return name, everything[name]
+            raise ContentError(
+                f'there is no model "{name}" for this page',
+                where=where,
+                hint=suggest(name, everything, title="It may use")
+                if everything
+                else "Name one in the front matter: model: builtin:storyteller",
+            )
+        if self.default:
+            return self.default, everything[self.default]
+        choice = self.own or self.shared
+        if len(choice) == 1:
+            return next(iter(choice.items()))
+        if choice:
+            raise ContentError(
+                "this block does not say which model it means",
+                where=where,
+                hint=f"Write in the block: model: NAME, one of {', '.join(choice)}.",
+            )
+        raise ContentError(
+            "this page has an app block and no model",
+            where=where,
+            hint="Name one in the front matter: model: builtin:storyteller",
+        )
+
+
+def declared(
+    matter: FrontMatter, marked: Marked, shared: Mapping[str, ModelSpec], root: Path
+) -> Declared:
+    """The models that front matter names. Raises ContentError with the line of the mistake."""
+    own: dict[str, ModelSpec] = {}
+    for name, spec in matter.models.items():
+        where = marked.where(("models", name), True)
+        own[name] = _resolve(spec, shared, root, marked.where(("models", name, "id"), False))
+        _check_name(name, own[name], shared, where)
+    if matter.model is None:
+        return Declared(own, None, shared)
+    where = marked.where(("model", "id"), False)
+    spec = ModelSpec(**matter.model.model_dump(exclude={"name"}))
+    if spec.id in own:
+        return Declared(own, spec.id, shared)
+    default = matter.model.name or (spec.id if spec.id in shared else _last_part(spec.id))
+    spec = _resolve(spec, shared, root, where)
+    _check_name(default, spec, {**shared, **own}, where)
+    return Declared({**own, default: spec}, default, shared)
+
+
+def _resolve(
+    spec: ModelSpec, shared: Mapping[str, ModelSpec], root: Path, where: Where
+) -> ModelSpec:
+    if spec.id in shared:
+        if spec != ModelSpec(id=spec.id):
+            raise ContentError(
+                f'"{spec.id}" is a model of sitegen.toml, and this page changes it',
+                where=where,
+                hint=f"Write the settings under [models.{spec.id}], or give the model's own id.",
+            )
+        return shared[spec.id]
+    if spec.id.startswith((".", "/")):
+        if not (root / spec.id).is_dir():
+            raise ContentError(
+                f'there is no model folder "{spec.id}"',
+                where=where,
+                hint=f"Folders are looked for from the site's root: {root.resolve()}",
+            )
+    elif not re.match(r"builtin:.|[\w.-]+/[\w.-]+$", spec.id):
+        raise ContentError(
+            f'there is no model "{spec.id}"',
+            where=where,
+            hint=suggest(spec.id, [*shared, "builtin:storyteller", "./FOLDER", "ORG/NAME"]),
+        )
+    return spec
+
+
+def _last_part(model_id: str) -> str:
+    return re.split(r"[/:]", model_id.rstrip("/"))[-1]
+
+
+def _check_name(name: str, spec: ModelSpec, taken: Mapping[str, ModelSpec], where: Where) -> None:
+    if not _NAME.fullmatch(name):
+        raise ContentError(
+            f'"{name}" cannot be the name of a model',
+            where=where,
+            hint='Give it one of letters, digits, ".", "_" and "-": model: {id: …, name: my-model}',
+        )
+    if taken.get(name, spec) != spec:
+        raise ContentError(
+            f'two different models are called "{name}"',
+            where=where,
+            hint=f"The other one is {taken[name]}. Give this one a name of its own: "
+            "model: {id: …, name: my-model}",
+        )

@@ -1,0 +1,41 @@
+"""Addresses inside a site: of a page by its file, and from one page to another."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+# Names that Windows cannot store, or that no host serves: a site must unpack everywhere.
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+
+
+def page_url(source: PurePosixPath) -> str:
+    """The address of a page: `guide/setup.md` → `guide/setup/`, `guide/index.md` → `guide/`."""
+    parts = source.with_suffix("").parts
+    if parts[-1] == "index":
+        parts = parts[:-1]
+    return "".join(f"{part}/" for part in parts)
+
+
+def relative(start: str, target: str) -> str:
+    """From the page at `start` to `target`, both relative to the site's base; percent-encoded.
+
+    relative("guide/", "about/") → "../about/"; relative("", "") → "./".
+    """
+    path = posixpath.relpath("/" + target, "/" + posixpath.dirname(start))
+    if target == "" or target.endswith("/"):
+        path += "/"
+    return quote(path, safe="/!$&'()*+,;=@~")
+
+
+def unfit(path: PurePosixPath) -> str | None:
+    """Why a file name cannot be published, or None."""
+    for part in path.parts:
+        if bad := _FORBIDDEN.search(part):
+            return f"the name holds {bad[0]!r}, which some systems cannot store"
+        if _RESERVED.match(part) or part.endswith((".", " ")):
+            return f'"{part}" is a name that Windows cannot store'
+    return None
