@@ -1,0 +1,113 @@
+# Works in a fresh clone: Python 3.11 or newer, Node with npm, and nothing else.
+#
+#   make site      set up, then build this repository's own site into dist/
+#   make serve     the same, shown on localhost and rebuilt on every change
+#   make test      install what the tests need, then run all that take seconds
+#   make slow      the tests that take longer: packaging, whole builds, long browser runs
+#   make parity    against PyTorch and transformers, in a virtual environment of their own
+#   make lint      ruff, mypy and tsc alone
+#   make fix       let ruff mend what it can
+#   make bench     the benchmarks
+#   make wheel     build/sitegen-….whl, with the pinned browser packages inside
+#   make third-party   write THIRD_PARTY.md again after the lock changed
+#   make clean     remove all that these made
+
+PYTHON ?= python3
+NPM ?= npm
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+PARITY := .venv-parity
+NODE_TESTS := tests/runtime
+
+.PHONY: site serve test slow parity lint fix types node-test bench wheel third-party clean \
+        setup vendor browser
+
+site: setup vendor
+	$(BIN)/sitegen build
+
+serve: setup vendor
+	$(BIN)/sitegen serve
+
+# -- what the others stand on ---------------------------------------------------------------------
+# A stamp file says what a virtual environment holds; it is made again when pyproject.toml changes.
+
+setup: .venv/.package
+
+.venv/.package: pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "sitegen needs Python 3.11 or newer. To name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { \
+	  echo "This Python cannot make virtual environments. On Debian: apt-get install python3-venv"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/.tests: .venv/.package
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+$(NODE_TESTS)/node_modules/.package: $(wildcard $(NODE_TESTS)/package*.json)
+	cd $(NODE_TESTS) && $(NPM) $(if $(wildcard $(NODE_TESTS)/package-lock.json),ci,install) --no-audit --no-fund
+	@touch $@
+
+vendor: setup
+	$(BIN)/python -m sitegen.vendor
+
+browser:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	  else \
+	    echo "The browser tests need Chromium as the command chromium. On Debian: sudo apt-get install chromium"; exit 1; \
+	  fi; }
+
+# -- checks ---------------------------------------------------------------------------------------
+
+test: .venv/.tests vendor browser lint node-test
+	$(BIN)/python -m pytest -m 'not slow and not parity' $(PYTEST_ARGS)
+
+slow: .venv/.tests vendor browser
+	$(BIN)/python -m pytest -m 'slow and not parity' $(PYTEST_ARGS)
+
+lint: .venv/.tests types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+types: $(NODE_TESTS)/node_modules/.package vendor
+	cd $(NODE_TESTS) && $(NPM) run --silent types
+
+node-test: $(NODE_TESTS)/node_modules/.package vendor
+	cd $(NODE_TESTS) && $(NPM) test --silent
+
+fix: .venv/.tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# PyTorch stays out of .venv: the default install must work without it, and the tests prove that.
+$(PARITY)/.package: pyproject.toml
+	test -x $(PARITY)/bin/python || $(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/python -m pip install --quiet --editable '.[optimum,test]'
+	@touch $@
+
+parity: $(PARITY)/.package
+	$(PARITY)/bin/python -m pytest -m parity $(PYTEST_ARGS)
+
+bench: .venv/.tests vendor browser
+	$(BIN)/python -m benchmarks
+
+# -- packaging ------------------------------------------------------------------------------------
+
+wheel: vendor
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build .
+	@ls -l build/*.whl
+
+third-party: setup
+	$(BIN)/python -m sitegen.vendor third-party > THIRD_PARTY.md
+
+clean:
+	rm -rf .venv $(PARITY) build dist sitegen/runtime/vendor $(NODE_TESTS)/node_modules \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
