@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from . import toml
 from .errors import ConfigError, Where
-from .schema import KeyPath, validate
+from .schema import validate
 
 Quantization = Literal["q4", "fp32"]
 
 FILE_NAME = "sitegen.toml"
-SOURCE_FOLDERS = ("content", "static", "templates", "themes")
+SOURCE_FOLDERS = ("content", "static", "themes")
 """Folders of a site that hold what the author wrote: the output may not touch them."""
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -131,7 +130,7 @@ class SiteConfig(_File):
         """
         if override is None:
             folder = self.root / self.build.output
-            where: Where | None = self._locate(("build", "output"))
+            where: Where | None = self.where("build", "output")
             if not folder.resolve().is_relative_to(self.root.resolve()):
                 raise ConfigError(
                     f'"build.output" leads out of the site, to {folder.resolve()}',
@@ -156,9 +155,9 @@ class SiteConfig(_File):
                 )
         return folder
 
-    def _locate(self, path: KeyPath) -> Where:
-        text = self.file.read_text("utf-8-sig") if self.file.is_file() else ""
-        return _locate(self.file, text, path, True)
+    def where(self, *keys: str) -> Where:
+        """The place of a key in sitegen.toml."""
+        return toml.read(self.file, ConfigError).where(keys)
 
 
 def load(root: Path) -> SiteConfig:
@@ -170,15 +169,8 @@ def load(root: Path) -> SiteConfig:
         raise ConfigError(
             f'there is no folder "{root}"', hint="`sitegen new FOLDER` starts a site."
         )
-    path = root / FILE_NAME
-    text, table = _read(path) if path.exists() else ("", {})
-    checked = validate(
-        _File,
-        table,
-        locate=lambda keys, is_key: _locate(path, text, keys, is_key),
-        error=ConfigError,
-        subject=FILE_NAME,
-    )
+    file = toml.read(root / FILE_NAME, ConfigError)
+    checked = validate(_File, file.data, locate=file.where, error=ConfigError, subject=FILE_NAME)
     config = SiteConfig(root=root, **dict(checked))
     config.output_folder()
     return config
@@ -192,58 +184,3 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("sitegen"))
-
-
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise ConfigError("this line is not UTF-8", where=Where(path, line)) from None
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=path) from None
-    try:
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-        lines = text.splitlines() or [""]
-        line, column = (int(place[1]), int(place[2])) if place else (len(lines), len(lines[-1]) + 1)
-        problem = re.sub(r" \(at .*\)$", "", message)
-        raise ConfigError(
-            f"broken TOML: {problem[:1].lower()}{problem[1:]}",
-            where=Where(path, line, column),
-            hint='Text stands in quotes: title = "My site".' if "value" in problem else None,
-        ) from None
-
-
-def _locate(path: Path, text: str, keys: KeyPath, is_key: bool) -> Where:
-    """The line of `keys` in a TOML file, by its headers and `key =` lines.
-
-    tomllib keeps no positions. The line that names the longest part of `keys` wins, so that a key
-    in an inline table is found on the line of its table.
-    """
-    wanted = tuple(str(key) for key in keys)
-    table: tuple[str, ...] = ()
-    best, line, column = 0, None, None
-    for number, content in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[\[?([^\[\]]+)\]", content)
-        found = re.match(r"\s*([\w.\"' -]+?)\s*=\s*", content)
-        if header:
-            named = table = _parts(header[1])
-        elif found:
-            named = (*table, *_parts(found[1]))
-        else:
-            continue
-        if len(named) > best and named == wanted[: len(named)]:
-            best, line = len(named), number
-            start = re.search(rf"(?<![\w-]){re.escape(wanted[-1])}(?![\w-])", content)
-            at = start.start() if start else len(content) - len(content.lstrip())
-            if found and not is_key and len(named) == len(wanted):
-                at = found.end()
-            column = at + 1
-    return Where(path, line, column)
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

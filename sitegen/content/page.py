@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..config import ModelSpec
+from ..errors import Where
 
 AppKind = Literal["chat", "complete", "form"]
 
@@ -49,6 +50,8 @@ class Page:
     toc: tuple[Heading, ...]
     models: Mapping[str, ModelSpec]
     """The models this page offers, by name."""
+    places: Mapping[str, Where]
+    """Where each of them is named: in this page, or in sitegen.toml."""
     apps: tuple[App, ...]
     order: int | None
     """Place among its neighbours; pages without one follow, by title."""

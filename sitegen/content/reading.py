@@ -89,7 +89,7 @@ def _convert(draft: _Draft, site: Site, config: SiteConfig, converter: Converter
                 hint="Close the HTML above it, and leave an empty line before the block.",
             )
     title = matter.title or _title(toc) or title_of(PurePosixPath(draft.source).stem)
-    used = {app.model for app in page_apps}
+    used = {app.model for app in page_apps} - declared.own.keys()
     return Page(
         source=draft.path,
         url=url,
@@ -97,7 +97,8 @@ def _convert(draft: _Draft, site: Site, config: SiteConfig, converter: Converter
         description=matter.description,
         html=html,
         toc=toc,
-        models={**declared.own, **{n: s for n, s in declared.shared.items() if n in used}},
+        models={**declared.own, **{name: declared.shared[name] for name in sorted(used)}},
+        places={**declared.places, **{name: config.where("models", name) for name in sorted(used)}},
         apps=tuple(page_apps),
         order=matter.order,
         nav=title if matter.nav is True else matter.nav or None,

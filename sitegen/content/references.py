@@ -27,6 +27,8 @@ class Declared:
     """The one a block means that names none."""
     shared: Mapping[str, ModelSpec]
     """Of sitegen.toml."""
+    places: Mapping[str, Where]
+    """Where each own model is named."""
 
     def pick(self, name: str | None, where: Where) -> tuple[str, ModelSpec]:
         """The model a block means. Raises ContentError where that is not clear."""
@@ -64,20 +66,21 @@ def declared(
 ) -> Declared:
     """The models that front matter names. Raises ContentError with the line of the mistake."""
     own: dict[str, ModelSpec] = {}
+    places: dict[str, Where] = {}
     for name, spec in matter.models.items():
-        where = marked.where(("models", name), True)
+        where = places[name] = marked.where(("models", name), True)
         own[name] = _resolve(spec, shared, root, marked.where(("models", name, "id"), False))
         _check_name(name, own[name], shared, where)
     if matter.model is None:
-        return Declared(own, None, shared)
+        return Declared(own, None, shared, places)
     where = marked.where(("model", "id"), False)
     spec = ModelSpec(**matter.model.model_dump(exclude={"name"}))
     if spec.id in own:
-        return Declared(own, spec.id, shared)
+        return Declared(own, spec.id, shared, places)
     default = matter.model.name or (spec.id if spec.id in shared else _last_part(spec.id))
     spec = _resolve(spec, shared, root, where)
     _check_name(default, spec, {**shared, **own}, where)
-    return Declared({**own, default: spec}, default, shared)
+    return Declared({**own, default: spec}, default, shared, {**places, default: where})
 
 
 def _resolve(
@@ -91,14 +94,14 @@ def _resolve(
                 hint=f"Write the settings under [models.{spec.id}], or give the model's own id.",
             )
         return shared[spec.id]
-    if spec.id.startswith((".", "/")):
+    if spec.id.startswith("."):
         if not (root / spec.id).is_dir():
             raise ContentError(
                 f'there is no model folder "{spec.id}"',
                 where=where,
                 hint=f"Folders are looked for from the site's root: {root.resolve()}",
             )
-    elif not re.match(r"builtin:.|[\w.-]+/[\w.-]+$", spec.id):
+    elif not re.match(r"builtin:.|/|~|[\w.-]+/[\w.-]+$", spec.id):
         raise ContentError(
             f'there is no model "{spec.id}"',
             where=where,

@@ -1,0 +1,237 @@
+"""Pages and a theme's templates become HTML documents.
+
+What a template may use is listed in `_shared` and `_page`; anything else is an error that names
+the template's line. Addresses are relative to the page, in 404.html absolute: a host shows it at
+any depth.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from .. import __version__
+from ..bundle import BASE, Bundle
+from ..config import SiteConfig
+from ..content import Entry, Page, placeholder, relative, tree
+from ..errors import ThemeError, Where
+from ..schema import suggest
+from .headers import POLICY
+from .theme import Theme
+
+GENERATOR = f"sitegen {__version__}"
+
+WHOLE_NAVIGATION = 200
+"""Above this number of pages a page shows only the sections it lies in: a navigation that names
+every page on every page grows with the square of the site."""
+
+Link = Callable[[str], str]
+"""An address relative to the site's base → the one to write into a document."""
+
+
+def documents(
+    config: SiteConfig, pages: Sequence[Page], bundle: Bundle, theme: Theme
+) -> dict[str, bytes]:
+    """Every page and 404.html: output path → HTML. Raises ThemeError."""
+    templates = _Templates(theme)
+    entries = tree(pages)
+    in_order = [page for entry in entries for page in entry.pages()]
+    models = _summaries(bundle)
+    found: dict[str, bytes] = {}
+    for page in pages:
+        link = _relative_to(page.url)
+        context = _shared(config, bundle, theme, link) | {
+            "page": _page(page, config),
+            "nav": _navigation(entries, page, link, pruned=len(in_order) > WHOLE_NAVIGATION),
+            "models": [models[name] for name in page.models if name in models],
+            "has_apps": bool(page.apps),
+            **_neighbours(page, in_order, link),
+        }
+        html = page.html
+        for index, app in enumerate(page.apps):
+            options = json.dumps(app.options, ensure_ascii=False)
+            view = {
+                "kind": app.kind,
+                "model": app.model,
+                "options": app.options,
+                "options_json": options,
+            }
+            block = templates.render(
+                f"apps/{app.kind}.html",
+                {**context, "app": view, "model": models[app.model]},
+                Where(page.source, app.line),
+            )
+            html = html.replace(placeholder(index), block.strip())
+        context["page"]["html"] = Markup(html)
+        name = f"{page.template}.html"
+        found[page.output] = templates.render(name, context, page.source).encode()
+    found["404.html"] = _not_found(config, bundle, theme, templates, entries)
+    return found
+
+
+def _not_found(
+    config: SiteConfig,
+    bundle: Bundle,
+    theme: Theme,
+    templates: _Templates,
+    entries: Sequence[Entry],
+) -> bytes:
+    def link(target: str) -> str:
+        return quote(config.base_path + target)
+
+    context = _shared(config, bundle, theme, link) | {
+        "page": {
+            "title": "Page not found",
+            "description": "",
+            "url": None,
+            "html": Markup(""),
+            "toc": [],
+            "is_home": False,
+            "lang": config.site.language,
+            "updated": None,
+        },
+        "nav": _navigation(entries, None, link, pruned=True),
+        "models": [],
+        "has_apps": False,
+        "prev": None,
+        "next": None,
+    }
+    return templates.render("404.html", context, None).encode()
+
+
+def _relative_to(url: str) -> Link:
+    return lambda target: relative(url, target)
+
+
+def _shared(config: SiteConfig, bundle: Bundle, theme: Theme, link: Link) -> dict[str, Any]:
+    site = config.site
+    return {
+        "site": {
+            "title": site.title,
+            "description": site.description,
+            "language": site.language,
+            "base_url": site.base_url,
+            "author": site.author,
+        },
+        "root": link(""),
+        "theme": {"name": theme.name, "options": theme.options},
+        "theme_url": link(theme.url),
+        "engine_url": link(f"{BASE}engine/{bundle.engine_hash}/"),
+        "csp": POLICY,
+        "generator": GENERATOR,
+    }
+
+
+def _page(page: Page, config: SiteConfig) -> dict[str, Any]:
+    return {
+        "title": page.title,
+        "description": page.description,
+        "url": quote(page.url),
+        "html": Markup(""),
+        "toc": [{"level": h.level, "id": h.id, "text": h.text} for h in page.toc],
+        "is_home": page.url == "",
+        "lang": config.site.language,
+        "updated": page.date.isoformat() if page.date else None,
+    }
+
+
+def _navigation(
+    entries: Sequence[Entry], page: Page | None, link: Link, *, pruned: bool
+) -> list[dict[str, Any]]:
+    found = []
+    for entry in entries:
+        below = entry.pages()
+        shown = entry.children if not pruned or page in below else ()
+        # A section that is folded and has no page of its own leads to its first page.
+        target = entry.page or (below[0] if entry.children and not shown else None)
+        found.append(
+            {
+                "title": entry.title,
+                "url": link(target.url) if target else None,
+                "is_current": page is not None and entry.page is page,
+                "children": _navigation(shown, page, link, pruned=pruned),
+            }
+        )
+    return found
+
+
+def _neighbours(page: Page, in_order: Sequence[Page], link: Link) -> dict[str, Any]:
+    def view(neighbour: Page | None) -> dict[str, str] | None:
+        if neighbour is None:
+            return None
+        return {"title": neighbour.title, "url": link(neighbour.url)}
+
+    at = in_order.index(page) if page.nav is not None else -1
+    return {
+        "prev": view(in_order[at - 1]) if at > 0 else None,
+        "next": view(in_order[at + 1]) if 0 <= at < len(in_order) - 1 else None,
+    }
+
+
+def _summaries(bundle: Bundle) -> dict[str, dict[str, Any]]:
+    """What a page says about a model before it is loaded, by name."""
+    found = {}
+    for entry in bundle.index["models"]:
+        source = bundle.files[BASE + entry["manifest"]["path"]]
+        manifest = json.loads(source if isinstance(source, bytes) else source.read_bytes())
+        found[entry["name"]] = {
+            "name": entry["name"],
+            "title": entry["title"],
+            "licence": entry["licence"],
+            "parameters": manifest["parameters"],
+            "bytes": entry["bytes"],
+        }
+    return found
+
+
+class _Templates:
+    """The theme's templates; every mistake in one becomes a ThemeError with its line."""
+
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader([folder / "templates" for folder in theme.folders]),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+            keep_trailing_newline=True,
+        )
+
+    def render(self, name: str, context: Mapping[str, Any], where: Any) -> str:
+        """The template `name`, filled in; `where`: what asked for it."""
+        try:
+            return self._environment.get_template(name).render(context)
+        except jinja2.TemplateNotFound as error:
+            missing = str(error.name)
+            raise ThemeError(
+                f'the theme "{self._theme.name}" has no template "{missing}"',
+                where=where if missing == name else self._place(error),
+                hint=suggest(missing, self._theme.templates(), title="Templates"),
+            ) from None
+        except jinja2.TemplateSyntaxError as error:
+            raise ThemeError(
+                f"this template is broken: {error.message}",
+                where=Where(error.filename or name, error.lineno),
+            ) from None
+        except jinja2.TemplateError as error:
+            raise ThemeError(
+                f"this template cannot be filled in: {error.message}",
+                where=self._place(error),
+                hint="A value that may be missing is written: {{ value | default('') }}."
+                if isinstance(error, jinja2.UndefinedError)
+                else None,
+            ) from None
+
+    def _place(self, error: Exception) -> Where | None:
+        """The innermost template line of a traceback; Jinja gives its frames the template's."""
+        folders = [str(folder) for folder in self._theme.folders]
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if any(frame.filename.startswith(folder) for folder in folders):
+                return Where(frame.filename, frame.lineno)
+        return None
