@@ -1,0 +1,193 @@
+/**
+ * One model in one onnxruntime-web session: ids in, logits out, KV cache in between.
+ */
+
+import { SitegenError } from "./protocol.js";
+
+/** @typedef {import("onnxruntime-common")} Ort */
+/** @typedef {import("onnxruntime-common").Tensor} Tensor */
+/** @typedef {import("onnxruntime-common").InferenceSession} InferenceSession */
+/** @typedef {import("./protocol.js").LoadTask} LoadTask */
+
+/**
+ * Start the chosen build. A worker can hold one: its binary is compiled into the module.
+ * @param {LoadTask} task
+ * @param {Uint8Array<ArrayBuffer>} binary  the gunzipped .wasm
+ * @param {string} root  URL of `_sitegen/`
+ * @returns {Promise<Ort>}
+ */
+export async function startOrt({ build, threads }, binary, root) {
+  const [entry, glue] = build.modules.map((path) => new URL(path, root).href);
+  const ort = await import(entry);
+  ort.env.logLevel = "error";
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmBinary = binary;
+  ort.env.wasm.wasmPaths = { mjs: glue };
+  return ort;
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} packed  gzip
+ * @param {number} bytes  expected length
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+export async function gunzip(packed, bytes) {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const unpacked = new Uint8Array(await new Response(stream).arrayBuffer());
+  if (unpacked.length !== bytes) {
+    throw new SitegenError(
+      "engine-failed",
+      `The engine unpacked to ${unpacked.length} bytes instead of ${bytes}. The site's owner must publish the site anew.`,
+    );
+  }
+  return unpacked;
+}
+
+export class Engine {
+  /**
+   * @param {Ort} ort
+   * @param {InferenceSession} session
+   * @param {LoadTask} task
+   */
+  constructor(ort, session, { manifest, variant, backend }) {
+    this.ort = ort;
+    this.session = session;
+    this.kvShape = manifest.kv_cache;
+    this.dtype = variant.dtype;
+    this.isLost = false;
+    if (backend === "webgpu") this.#watchDevice();
+  }
+
+  /**
+   * @param {Ort} ort
+   * @param {LoadTask} task
+   * @param {Uint8Array<ArrayBuffer>} graph  ONNX
+   * @param {Uint8Array<ArrayBuffer> | Blob} weights  the joined external file
+   */
+  static async open(ort, task, graph, weights) {
+    const { variant, backend, manifest } = task;
+    /** @type {Record<string, "cpu" | "gpu-buffer">} */
+    const places = { logits: "cpu" };
+    for (const name of kvNames(manifest.kv_cache.layers, "present")) places[name] = "gpu-buffer";
+    const session = await ort.InferenceSession.create(graph, {
+      executionProviders: [backend],
+      externalData: [{ path: variant.weights.name, data: /** @type {any} */ (weights) }],
+      ...(backend === "webgpu" ? { preferredOutputLocation: places } : {}),
+    });
+    return new Engine(ort, session, task);
+  }
+
+  /** An empty sequence. Several may exist; they share nothing but the weights. */
+  newSequence() {
+    return new Sequence(this);
+  }
+
+  async #watchDevice() {
+    const device = await /** @type {any} */ (this.ort.env).webgpu.device;
+    await device.lost;
+    this.isLost = true;
+  }
+}
+
+/** A token sequence and its KV cache; the cache of `length` tokens is used by the next run. */
+export class Sequence {
+  /** @param {Engine} engine */
+  constructor(engine) {
+    this.engine = engine;
+    this.length = 0;
+    const { layers, heads, head_dim } = engine.kvShape;
+    /** @type {Record<string, Tensor>} */
+    this.past = {};
+    for (const name of kvNames(layers, "past_key_values")) {
+      this.past[name] = emptyTensor(engine, [1, heads, 0, head_dim]);
+    }
+  }
+
+  /**
+   * Append ids.
+   * @param {number[]} ids
+   * @returns {Promise<Float32Array>} logits (vocab,) after the last id
+   */
+  async run(ids) {
+    const { ort, session } = this.engine;
+    const total = this.length + ids.length;
+    const feeds = {
+      input_ids: int64(ort, ids.map(BigInt), [1, ids.length]),
+      attention_mask: int64(ort, new Array(total).fill(1n), [1, total]),
+      num_logits_to_keep: int64(ort, [1n], []),
+      ...this.past,
+    };
+    let outputs;
+    try {
+      outputs = await session.run(feeds);
+    } catch (cause) {
+      if (!this.engine.isLost) throw cause;
+      throw new SitegenError(
+        "device-lost",
+        "The graphics card was reset or taken away. Load the model again.",
+        { cause: String(cause) },
+      );
+    }
+    this.dispose();
+    for (const name of Object.keys(this.past)) {
+      this.past[name] = outputs[name.replace("past_key_values", "present")];
+    }
+    this.length = total;
+    const logits = outputs.logits; // (1, 1, vocab)
+    return this.engine.dtype === "float16"
+      ? halfToFloat(/** @type {any} */ (logits.data))
+      : /** @type {Float32Array} */ (logits.data);
+  }
+
+  /** Free the cache's GPU buffers; the sequence is not to be used afterwards. */
+  dispose() {
+    for (const tensor of Object.values(this.past)) {
+      if (tensor.location === "gpu-buffer") tensor.dispose();
+    }
+  }
+}
+
+/**
+ * @param {number} layers
+ * @param {"past_key_values" | "present"} prefix
+ */
+function kvNames(layers, prefix) {
+  return Array.from({ length: layers }, (_, n) => [`${prefix}.${n}.key`, `${prefix}.${n}.value`]).flat();
+}
+
+/**
+ * @param {Engine} engine
+ * @param {number[]} shape  with a zero in it
+ */
+function emptyTensor({ ort, dtype }, shape) {
+  return dtype === "float16"
+    ? new ort.Tensor("float16", new Uint16Array(0), shape)
+    : new ort.Tensor("float32", new Float32Array(0), shape);
+}
+
+/**
+ * @param {Ort} ort
+ * @param {bigint[]} values
+ * @param {number[]} shape
+ */
+function int64(ort, values, shape) {
+  return new ort.Tensor("int64", BigInt64Array.from(values), shape);
+}
+
+/**
+ * @param {Uint16Array | Float32Array} values  bits of float16, or a Float16Array where there is one
+ * @returns {Float32Array}
+ */
+export function halfToFloat(values) {
+  if (!(values instanceof Uint16Array)) return Float32Array.from(values);
+  const floats = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const sign = values[i] & 0x8000 ? -1 : 1;
+    const exponent = (values[i] >> 10) & 0x1f;
+    const fraction = values[i] & 0x3ff;
+    if (exponent === 0) floats[i] = sign * fraction * 2 ** -24;
+    else if (exponent === 31) floats[i] = fraction ? NaN : sign * Infinity;
+    else floats[i] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  }
+  return floats;
+}

@@ -1,0 +1,114 @@
+/**
+ * The loop of generation: token ids in, token ids out. Knows no text.
+ */
+
+import { SitegenError } from "./protocol.js";
+
+/**
+ * What generation needs of a model.
+ * @typedef {object} Decoder
+ * @property {(ids: number[]) => Promise<Float32Array>} run
+ *   append ids to the sequence; logits (vocab,) of the last
+ */
+
+/**
+ * @typedef {object} Limits
+ * @property {number} context_length
+ * @property {number[]} eos_token_ids  empty to never end by itself
+ * @property {number} max_new_tokens
+ */
+
+/**
+ * @typedef {object} Figures  filled while the tokens come
+ * @property {number} prefill_ms
+ * @property {number} decode_ms
+ * @property {number} completion_tokens  the ending token is not counted
+ * @property {number | null} tokens_per_second  of the decode: the first token comes with the prefill
+ * @property {"stop" | "length" | "aborted"} finish_reason  "aborted" until it ended by itself
+ */
+
+/** @returns {Figures} */
+export function newFigures() {
+  return {
+    prefill_ms: 0,
+    decode_ms: 0,
+    completion_tokens: 0,
+    tokens_per_second: null,
+    finish_reason: "aborted",
+  };
+}
+
+/**
+ * @param {Decoder} decoder  with an empty sequence
+ * @param {number[]} promptIds
+ * @param {Limits} limits
+ * @param {(logits: Float32Array) => number} choose
+ * @param {Figures} figures
+ * @returns {AsyncGenerator<number, void, void>}
+ */
+export async function* generate(decoder, promptIds, limits, choose, figures) {
+  checkPrompt(promptIds, limits.context_length);
+  const room = limits.context_length - promptIds.length;
+  const most = Math.min(limits.max_new_tokens, room);
+
+  const start = performance.now();
+  let logits = await decoder.run(promptIds);
+  const prefilled = performance.now();
+  figures.prefill_ms = prefilled - start;
+  for (;;) {
+    const id = choose(logits);
+    if (limits.eos_token_ids.includes(id)) {
+      figures.finish_reason = "stop";
+      return;
+    }
+    figures.completion_tokens += 1;
+    const isLast = figures.completion_tokens >= most;
+    if (isLast) figures.finish_reason = "length";
+    yield id;
+    if (isLast) return;
+    logits = await decoder.run([id]);
+    figures.decode_ms = performance.now() - prefilled;
+    figures.tokens_per_second = (1000 * figures.completion_tokens) / figures.decode_ms;
+  }
+}
+
+/**
+ * @param {number[]} ids
+ * @param {number} contextLength
+ */
+function checkPrompt(ids, contextLength) {
+  if (ids.length === 0) {
+    throw new SitegenError("bad-request", "The prompt is empty: write at least one word.");
+  }
+  if (ids.length >= contextLength) {
+    throw new SitegenError(
+      "context-full",
+      `The text is ${ids.length} tokens long and this model takes ${contextLength - 1} at most, ` +
+        "leaving one for the answer. Shorten it or start a new conversation.",
+      { prompt_tokens: ids.length, context_length: contextLength },
+    );
+  }
+}
+
+/**
+ * @param {Decoder} decoder  with an empty sequence
+ * @param {import("./protocol.js").SelfCheck} check
+ * @param {(logits: Float32Array) => number} choose  greedy
+ * @returns {Promise<void>} throws "self-check-failed"
+ */
+export async function selfCheck(decoder, check, choose) {
+  const got = [];
+  let ids = check.prompt_ids;
+  while (got.length < check.next_ids.length) {
+    const id = choose(await decoder.run(ids));
+    got.push(id);
+    if (id !== check.next_ids[got.length - 1]) {
+      throw new SitegenError(
+        "self-check-failed",
+        "The model gave wrong answers to its test on this device. Update your browser, or try another one.",
+        { expected: check.next_ids, got },
+      );
+    }
+    ids = [id];
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What a page may ask for, checked before anything starts.
+ */
+
+import { SitegenError } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").GenerateOptions} GenerateOptions */
+/** @typedef {import("./protocol.js").GenerationDefaults} GenerationDefaults */
+/** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./protocol.js").Prompt} Prompt */
+/** @typedef {import("./protocol.js").Progress} Progress */
+
+/**
+ * @typedef {object} LoadOptions
+ * @property {"auto" | "webgpu" | "wasm"} [backend]
+ * @property {number} [threads]  of the CPU backend
+ * @property {AbortSignal} [signal]
+ * @property {(progress: Progress) => void} [onProgress]
+ */
+
+/** @typedef {Partial<GenerateOptions> & { signal?: AbortSignal }} StreamOptions */
+
+/** @typedef {{ allowed: string, test: (value: any) => boolean }} Rule */
+
+/** @type {(allowed: string, least: number, most?: number) => Rule} */
+const integer = (allowed, least, most = Number.MAX_SAFE_INTEGER) => ({
+  allowed,
+  test: (value) => Number.isSafeInteger(value) && value >= least && value <= most,
+});
+
+/** @type {Rule} */
+const SIGNAL = { allowed: "an AbortSignal", test: (value) => value instanceof AbortSignal };
+
+/** @type {Record<string, Rule>} */
+const LOAD_RULES = {
+  backend: {
+    allowed: '"auto", "webgpu" or "wasm"',
+    test: (value) => ["auto", "webgpu", "wasm"].includes(value),
+  },
+  threads: integer("a whole number from 1 to 64", 1, 64),
+  signal: SIGNAL,
+  onProgress: { allowed: "a function", test: (value) => typeof value === "function" },
+};
+
+/** @type {Record<string, Rule>} */
+const GENERATE_RULES = {
+  max_new_tokens: integer("a whole number above 0", 1),
+  temperature: {
+    allowed: "a number, 0 or more",
+    test: (value) => Number.isFinite(value) && value >= 0,
+  },
+  top_k: integer("a whole number, 0 or more (0 keeps all)", 0),
+  top_p: {
+    allowed: "a number above 0 and at most 1",
+    test: (value) => Number.isFinite(value) && value > 0 && value <= 1,
+  },
+  seed: { ...integer("a whole number from 0 to 2^53 - 1", 0) },
+  stop: {
+    allowed: "a list of texts, none of them empty",
+    test: (value) =>
+      Array.isArray(value) && value.every((text) => typeof text === "string" && text !== ""),
+  },
+  ignore_eos: { allowed: "true or false", test: (value) => typeof value === "boolean" },
+  signal: SIGNAL,
+};
+
+/**
+ * @param {LoadOptions} options
+ * @returns {LoadOptions & { backend: "auto" | "webgpu" | "wasm" }}
+ */
+export function checkLoadOptions(options) {
+  check(options, LOAD_RULES);
+  return { ...options, backend: options.backend ?? "auto" };
+}
+
+/**
+ * @param {StreamOptions} options
+ * @param {GenerationDefaults} defaults  of the model
+ * @returns {GenerateOptions}  without the signal: it cannot be posted to a worker
+ */
+export function checkGenerateOptions(options, defaults) {
+  check(options, GENERATE_RULES);
+  return {
+    max_new_tokens: options.max_new_tokens ?? defaults.max_new_tokens ?? 256,
+    temperature: options.temperature ?? defaults.temperature ?? 0,
+    top_k: options.top_k ?? defaults.top_k ?? 0,
+    top_p: options.top_p ?? defaults.top_p ?? 1,
+    seed: options.seed ?? null,
+    stop: options.stop ?? [],
+    ignore_eos: options.ignore_eos ?? false,
+  };
+}
+
+/**
+ * @param {Prompt} prompt
+ * @returns {Prompt}
+ */
+export function checkPrompt(prompt) {
+  if (typeof prompt === "string") return prompt;
+  const isConversation =
+    Array.isArray(prompt) &&
+    prompt.length > 0 &&
+    prompt.every((m) => typeof m?.role === "string" && typeof m?.content === "string");
+  if (isConversation) return prompt.map(({ role, content }) => ({ role, content }));
+  throw badRequest("The prompt must be a text, or a list of { role, content } with both as texts.");
+}
+
+/**
+ * @param {Record<string, any>} options
+ * @param {Record<string, Rule>} rules
+ */
+function check(options, rules) {
+  if (typeof options !== "object" || options === null) {
+    throw badRequest("The options must be an object.");
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(rules, name)) {
+      throw badRequest(
+        `There is no option "${name}". Options are: ${Object.keys(rules).join(", ")}.`,
+        { option: name },
+      );
+    }
+    if (value === undefined) continue;
+    if (!rules[name].test(value)) {
+      throw badRequest(`${name} must be ${rules[name].allowed}, not ${show(value)}.`, { option: name });
+    }
+  }
+}
+
+/** @param {unknown} value */
+function show(value) {
+  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? typeof value);
+}
+
+/**
+ * @param {string} message
+ * @param {Record<string, unknown>} [detail]
+ */
+function badRequest(message, detail) {
+  return new SitegenError("bad-request", message, detail);
+}

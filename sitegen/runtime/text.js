@@ -1,0 +1,87 @@
+/**
+ * Text to tokens: the model's own tokenizer and chat template. Decoding is in decode.js.
+ */
+
+import { Template } from "./vendor/jinja/jinja.js";
+import { Tokenizer } from "./vendor/tokenizers/tokenizers.js";
+import { createTextStream } from "./decode.js";
+import { SitegenError } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./protocol.js").Prompt} Prompt */
+/** @typedef {import("./decode.js").TextStream} TextStream */
+
+/** Names a chat template may use for the tokenizer's special tokens, as in transformers. */
+const SPECIAL_TOKENS = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
+
+/**
+ * @typedef {object} Text
+ * @property {(prompt: Prompt) => number[]} encode
+ * @property {(prompt: Prompt, promptIds: number[]) => TextStream} decodeAfter
+ *   text of the answer: continues a plain text, starts anew after a conversation
+ */
+
+/**
+ * @param {any} tokenizerJson
+ * @param {any} tokenizerConfig  {} when the model has none
+ * @param {import("./protocol.js").TokenizerFiles} files
+ * @returns {Text}
+ */
+export function createText(tokenizerJson, tokenizerConfig, files) {
+  const tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
+  const template = files.chat_template === null ? null : new Template(files.chat_template);
+  const variables = templateVariables(tokenizerConfig, files);
+  return {
+    encode(prompt) {
+      if (typeof prompt === "string") return tokenizer.encode(prompt).ids;
+      const text = renderChat(template, prompt, variables);
+      return tokenizer.encode(text, { add_special_tokens: false }).ids;
+    },
+    decodeAfter(prompt, promptIds) {
+      return createTextStream(tokenizer, tokenizerJson, typeof prompt === "string" ? promptIds : []);
+    },
+  };
+}
+
+/**
+ * What transformers passes to every chat template.
+ * @param {any} tokenizerConfig
+ * @param {import("./protocol.js").TokenizerFiles} files
+ * @returns {Record<string, unknown>}
+ */
+export function templateVariables(tokenizerConfig, files) {
+  /** @type {Record<string, unknown>} */
+  const variables = { tools: null, documents: null };
+  for (const name of SPECIAL_TOKENS) {
+    const token = tokenizerConfig[name]?.content ?? tokenizerConfig[name];
+    if (typeof token === "string") variables[name] = token;
+  }
+  if (files.bos_token !== null) variables.bos_token = files.bos_token;
+  if (files.eos_token !== null) variables.eos_token = files.eos_token;
+  return variables;
+}
+
+/**
+ * @param {Template | null} template
+ * @param {Message[]} messages
+ * @param {Record<string, unknown>} variables
+ * @returns {string}
+ */
+export function renderChat(template, messages, variables) {
+  if (template === null) {
+    throw new SitegenError(
+      "bad-request",
+      "This model continues a text and has no chat template: give it a string, not a list of messages.",
+    );
+  }
+  try {
+    return template.render({ ...variables, messages, add_generation_prompt: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SitegenError(
+      "bad-request",
+      `The model's chat template refused this conversation: ${reason}`,
+      { reason },
+    );
+  }
+}

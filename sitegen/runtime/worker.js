@@ -1,0 +1,157 @@
+/**
+ * The worker's side of the protocol: one model, one request at a time.
+ */
+
+import { Engine, gunzip, startOrt } from "./engine.js";
+import { createStopMatcher } from "./decode.js";
+import { generate, newFigures, selfCheck } from "./generate.js";
+import { loadFiles } from "./loader.js";
+import { asSitegenError } from "./protocol.js";
+import { argmax, createRandom, drawSeed, sample } from "./sampling.js";
+import { ROOT, openFiles } from "./storage.js";
+import { createText } from "./text.js";
+
+/** @typedef {import("./protocol.js").FromWorker} FromWorker */
+/** @typedef {import("./protocol.js").GenerateOptions} GenerateOptions */
+/** @typedef {import("./protocol.js").LoadTask} LoadTask */
+/** @typedef {import("./protocol.js").Progress} Progress */
+/** @typedef {import("./protocol.js").Prompt} Prompt */
+/** @typedef {import("./protocol.js").ToWorker} ToWorker */
+
+/** @typedef {{ engine: Engine, text: import("./text.js").Text, task: LoadTask }} Model */
+
+/** @type {Model | null} */
+let model = null;
+
+/** Requests that are to end at the next token. @type {Set<number>} */
+const stopping = new Set();
+
+/** @param {FromWorker} message */
+const reply = (message) => self.postMessage(message);
+
+self.onmessage = async (/** @type {MessageEvent<ToWorker>} */ { data: message }) => {
+  const { id } = message;
+  try {
+    switch (message.kind) {
+      case "load":
+        await load(id, message.task);
+        break;
+      case "generate":
+        await answer(id, message.prompt, message.options);
+        break;
+      case "stop":
+        stopping.add(id);
+        break;
+    }
+  } catch (error) {
+    const doing = message.kind === "load" ? "starting the model" : "writing the answer";
+    reply({ kind: "error", id, error: asSitegenError(error, doing).toRecord() });
+  }
+};
+
+/**
+ * @param {number} id
+ * @param {LoadTask} task
+ */
+async function load(id, task) {
+  const { manifest, variant, build } = task;
+  /** @type {Progress | undefined} */
+  let last;
+  /** @param {Progress} progress */
+  const onProgress = (progress) => {
+    last = progress;
+    reply({ kind: "progress", id, progress });
+  };
+  /** @param {Progress["phase"]} phase */
+  const enter = (phase) => last && onProgress({ ...last, phase });
+
+  // Only this build reads a Blob piece by piece; the others would copy it whole.
+  const asBlob = task.buildName === "jspi";
+  const weights = asBlob ? null : new Uint8Array(variant.weights.bytes);
+  let offset = 0;
+  const shards = variant.weights.shards.map((ref) => {
+    const into = weights?.subarray(offset, (offset += ref.bytes));
+    return { ref, into, asBlob };
+  });
+  const { file, config } = manifest.tokenizer;
+  const { contents, storage } = await loadFiles(
+    [build.binary, file, ...(config ? [config] : []), variant.graph]
+      .map((ref) => /** @type {import("./loader.js").Wanted} */ ({ ref }))
+      .concat(shards),
+    { root: ROOT, store: await openFiles(), onProgress },
+  );
+  const bytes = /** @type {Uint8Array<ArrayBuffer>[]} */ (contents.slice(0, contents.length - shards.length));
+  const graph = bytes[bytes.length - 1];
+  const joined = weights ?? new Blob(contents.slice(bytes.length));
+
+  enter("compile");
+  const binary = await gunzip(bytes[0], build.binary.decoded_bytes);
+  const ort = await startOrt(task, binary, ROOT);
+  const engine = await Engine.open(ort, task, graph, joined);
+  const text = createText(parse(bytes[1]), config ? parse(bytes[2]) : {}, manifest.tokenizer);
+
+  enter("self-check");
+  const sequence = engine.newSequence();
+  try {
+    await selfCheck(sequence, variant.self_check, argmax);
+  } finally {
+    sequence.dispose();
+  }
+
+  model = { engine, text, task };
+  enter("ready");
+  reply({ kind: "loaded", id, loaded: { threads: ort.env.wasm.numThreads ?? 1, storage } });
+}
+
+/**
+ * @param {number} id
+ * @param {Prompt} prompt
+ * @param {GenerateOptions} options
+ */
+async function answer(id, prompt, options) {
+  const { engine, text, task } = /** @type {Model} */ (model);
+  const { manifest } = task;
+  const promptIds = text.encode(prompt);
+  const limits = {
+    context_length: manifest.context_length,
+    eos_token_ids: options.ignore_eos ? [] : manifest.tokenizer.eos_token_ids,
+    max_new_tokens: options.max_new_tokens,
+  };
+  const random = createRandom(options.seed ?? drawSeed());
+  const figures = newFigures();
+  const stops = createStopMatcher(options.stop);
+  const decoded = text.decodeAfter(prompt, promptIds);
+  const sequence = engine.newSequence();
+  /** @param {string} piece */
+  const show = (piece) => piece && reply({ kind: "piece", id, text: piece });
+  try {
+    const choose = (/** @type {Float32Array} */ logits) => sample(logits, options, random);
+    for await (const token of generate(sequence, promptIds, limits, choose, figures)) {
+      show(stops.push(decoded.push(token)));
+      if (stops.isStopped) break;
+      await turn();
+      if (stopping.has(id)) break;
+    }
+    show(stops.push(decoded.end()) + stops.end());
+  } finally {
+    stopping.delete(id);
+    sequence.dispose();
+  }
+  if (stops.isStopped) figures.finish_reason = "stop";
+  reply({ kind: "done", id, result: { ...figures, prompt_tokens: promptIds.length } });
+}
+
+/** Let a waiting "stop" message in; unlike setTimeout a channel adds no delay. */
+const channel = new MessageChannel();
+/** @returns {Promise<void>} */
+function turn() {
+  return new Promise((resolve) => {
+    channel.port1.onmessage = () => resolve();
+    channel.port2.postMessage(null);
+  });
+}
+
+/** @param {Uint8Array} bytes  JSON */
+function parse(bytes) {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { createText } from "../../sitegen/runtime/text.js";
+import { readOracle } from "./oracle.js";
+
+const [{ tokenizer: tokenizerJson, name: tokenizerName }] = readOracle("tokenizers");
+
+function textOf(chat_template, tokens, config = {}) {
+  const files = { file: null, config: null, chat_template, eos_token_ids: [], ...tokens };
+  return createText(tokenizerJson, config, files);
+}
+
+for (const { name, messages, bos_token, eos_token, text, error } of readOracle("chat")) {
+  const template = readFileSync(new URL(`templates/${name}.jinja`, import.meta.url), "utf8");
+  const roles = messages.map(({ role }) => role).join(", ");
+  test(`chat template ${name} with ${roles}: as Jinja2 in transformers`, () => {
+    const encode = () => textOf(template, { bos_token, eos_token }).encode(messages);
+    if (error === undefined) {
+      const expected = textOf(null, { bos_token, eos_token }).encode(text);
+      assert.equal(tokenizerName, "byte-level", "a tokenizer that adds no tokens of its own");
+      assert.deepEqual(encode(), expected);
+    } else {
+      assert.throws(encode, { kind: "bad-request", message: new RegExp(error.slice(0, 20)) });
+    }
+  });
+}
+
+test("a template finds the special tokens of tokenizer_config.json, the manifest's first", () => {
+  const config = { bos_token: { content: "<b>" }, pad_token: "<p>", unk_token: null };
+  const template = "{{ bos_token }}{{ pad_token }}{{ 'none' if unk_token is not defined }}";
+  const { encode } = textOf(template, { bos_token: "<s>", eos_token: null }, config);
+  const plain = textOf(null, { bos_token: null, eos_token: null });
+  const said = encode([{ role: "user", content: "x" }]);
+  assert.deepEqual(said.map(String), plain.encode("<s><p>none").map(String));
+});
+
+test("messages for a model without a template: what to do instead", () => {
+  const { encode } = textOf(null, { bos_token: null, eos_token: null });
+  assert.throws(() => encode([{ role: "user", content: "Hi" }]), {
+    kind: "bad-request",
+    message: /give it a string/,
+  });
+});
