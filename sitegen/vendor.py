@@ -46,6 +46,8 @@ OFFLINE = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ENETUNREACH|ENETDOWN|EHOSTUNREACH|ECONNREFUSED|ETIMEDOUT|ENOTCACHED"
 )
 NPM_LINES_SHOWN = 5
+# npm's own pauses make an offline build wait 70 s for its message; these, 7 s.
+NPM_RETRIES = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
 # Longer than npm's own patience with a dead network, so that its message is the one shown.
 NPM_TIMEOUT_S = 900
 
@@ -283,7 +285,7 @@ def _npm_pack(package: Package, folder: Path) -> Path:
     target = folder / str(len(list(folder.iterdir())) if folder.exists() else 0)
     target.mkdir(parents=True)
     # Inside the empty folder, so that no package.json of the author's site has a say.
-    command = [npm, "pack", package.spec, "--ignore-scripts", "--loglevel=error"]
+    command = [npm, "pack", package.spec, "--ignore-scripts", "--loglevel=error", *NPM_RETRIES]
     try:
         done = subprocess.run(
             command, cwd=target, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -296,15 +298,18 @@ def _npm_pack(package: Package, folder: Path) -> Path:
         ) from error
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
-        last = "\n    ".join(said[-NPM_LINES_SHOWN:])
-        offline = OFFLINE.search("\n".join(said)) is not None
+        # npm names the cause first; a stack and the place of its log follow.
+        first = "\n    ".join(said[:NPM_LINES_SHOWN])
+        if OFFLINE.search("\n".join(said)):
+            cause = ", because its registry cannot be reached"
+            hint = "The first build needs a network, later ones do not; "
+            hint += "sitegen's wheel carries these packages and needs none."
+        else:
+            cause, hint = "", f"To see more, type: npm pack {package.spec}"
         raise VendorError(
-            f"npm could not fetch {package.spec}"
-            + (" because its registry cannot be reached." if offline else ".")
-            + f" npm said (exit {done.returncode}):\n    {last}",
-            hint="The first build needs a network, later ones do not. " + INSTALL_NPM
-            if offline
-            else f"To see more, type: npm pack {package.spec}",
+            f"npm could not fetch {package.spec}{cause}. "
+            f"npm said (exit {done.returncode}):\n    {first}",
+            hint=hint,
         )
     tarballs = list(target.glob("*.tgz"))
     if len(tarballs) != 1:
