@@ -16,6 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+FRAME_WIDTH = 72
+"""Characters of a line shown on each side of a mistake: a terminal's line, and a little less."""
+
 
 @dataclass(frozen=True)
 class Where:
@@ -78,3 +81,22 @@ class ThemeError(SitegenError):
 
 class OutputError(SitegenError):
     """The output folder cannot be written."""
+
+
+def code_frame(where: Where | None) -> str | None:
+    """The line at `where` with a caret under its column; None where there is none to show."""
+    if where is None or where.line is None:
+        return None
+    try:
+        line = Path(where.path).read_text("utf-8-sig").splitlines()[where.line - 1]
+    except (OSError, UnicodeDecodeError, IndexError):
+        return None
+    if not line.strip():
+        return None
+    start = max(0, (where.column or 1) - FRAME_WIDTH)
+    shown = line[start : start + 2 * FRAME_WIDTH].replace("\t", " ")
+    number = str(where.line)
+    frame = f"  {number} | {shown}"
+    if where.column is not None:
+        frame += f"\n  {' ' * len(number)} | {' ' * (where.column - 1 - start)}^"
+    return frame

@@ -1,0 +1,209 @@
+"""The command line: reads arguments, calls one function, prints what came of it.
+
+Each command imports its work when it runs, so that `sitegen --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__
+from .errors import SitegenError, code_frame
+
+if TYPE_CHECKING:
+    from .site import Report
+
+AUTHOR_ERROR = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. A SitegenError is printed, a bug keeps its traceback."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], None] = options.run
+    try:
+        run(options)
+    except SitegenError as error:
+        print(_sentence(error), file=sys.stderr)
+        return AUTHOR_ERROR
+    except KeyboardInterrupt:
+        print("", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sitegen",
+        description="Publish a language model the way one publishes a blog: Markdown in, a folder "
+        "of static files out; the model runs in the reader's browser.",
+    )
+    parser.add_argument("--version", action="version", version=f"sitegen {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    new = commands.add_parser("new", help="start a site", description="Start a site in FOLDER.")
+    new.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder")
+    new.set_defaults(run=_new)
+
+    build = commands.add_parser(
+        "build", help="build the site", description="Build the site: content/ in, dist/ out."
+    )
+    _add_build_options(build)
+    build.set_defaults(run=_build)
+
+    serve = commands.add_parser(
+        "serve",
+        help="build the site and show it",
+        description="Build the site and serve it on this computer, with the headers that models "
+        "need. Ctrl-C stops.",
+    )
+    _add_build_options(serve)
+    serve.add_argument("--port", type=_port, default=8000, help="default: 8000")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; default: this computer only"
+    )
+    serve.add_argument("--open", action="store_true", help="open a browser")
+    serve.add_argument("--no-build", action="store_true", help="serve what is there")
+    serve.set_defaults(run=_serve)
+
+    vendor = commands.add_parser(
+        "vendor",
+        help="fetch the pinned browser packages",
+        description="Fetch the pinned browser packages into this checkout of sitegen, with npm. "
+        "Installed from a wheel, sitegen has them already.",
+    )
+    vendor.set_defaults(run=_vendor)
+    return parser
+
+
+def _add_build_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root", type=Path, default=Path(), metavar="FOLDER", help="the site; default: here"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to; default: dist, or [build] output of sitegen.toml",
+    )
+    parser.add_argument("--drafts", action="store_true", help="publish drafts as well")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
+    return int(text)
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+def _new(options: argparse.Namespace) -> None:
+    from .new import create
+
+    for path in create(options.folder):
+        print(path)
+    print(f"\nNext: cd {options.folder} && sitegen serve --open")
+
+
+def _build(options: argparse.Namespace) -> None:
+    report = _run_build(options)
+    _print(report)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    import webbrowser
+
+    from . import config
+    from .serve.server import Server
+
+    settings = config.load(options.root)
+    if not options.no_build:
+        _print(_run_build(options))
+    folder = settings.output_folder(options.output)
+    with Server(
+        folder, host=options.host, port=options.port, base_path=settings.base_path
+    ) as server:
+        print(f"Serving {folder} at {server.url} (Ctrl-C stops)", flush=True)
+        if options.open:
+            webbrowser.open(server.url)
+        server.serve_forever()
+
+
+def _vendor(options: argparse.Namespace) -> None:
+    from . import vendor
+
+    fetched = vendor.fill(progress=lambda sentence: print(sentence, file=sys.stderr))
+    print(f"{vendor.FOLDER}: {'fetched and checked' if fetched else 'nothing to do'}")
+
+
+# -- what is printed ---------------------------------------------------------------------------
+
+
+def _run_build(options: argparse.Namespace) -> Report:
+    from .site import build
+
+    def run(report: Callable[[str], None]) -> Report:
+        return build(options.root, output=options.output, drafts=options.drafts, report=report)
+
+    if not sys.stderr.isatty():
+        return run(lambda sentence: print(sentence, file=sys.stderr, flush=True))
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("Building") as status:
+        return run(lambda sentence: status.update(escape(sentence)))
+
+
+def _sentence(error: SitegenError) -> str:
+    """The error with the author's line under its first line."""
+    place = f"{error.where}: " if error.where else ""
+    lines = [f"{place}{error.problem}", code_frame(error.where)]
+    lines.append(f"  {error.hint}" if error.hint else None)
+    return "\n".join(line for line in lines if line)
+
+
+def _print(report: Report) -> None:
+    written, deleted = len(report.write.written), len(report.write.deleted)
+    pages = f"{report.pages} page{'s' if report.pages != 1 else ''}"
+    files = f"{written} files written, {report.write.unchanged} unchanged, {deleted} deleted"
+    print(f"{report.output}: {pages}, {_size(report.write.bytes)}; {files}")
+    if sys.stdout.isatty():
+        _print_tables(report)
+        return
+    for name, variants in report.models.items():
+        sizes = ", ".join(f"{variant} {_size(count)}" for variant, count in variants.items())
+        print(f"model {name}: {sizes}")
+    stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
+    print(f"{stages}; {sum(report.seconds.values()):.2f} s in all")
+
+
+def _print_tables(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if report.models:
+        variants = list(dict.fromkeys(v for sizes in report.models.values() for v in sizes))
+        table = Table(
+            "model", *variants, box=None, title="What a reader downloads, less the engine"
+        )
+        for name, sizes in report.models.items():
+            table.add_row(name, *(_size(sizes[v]) if v in sizes else "–" for v in variants))
+        console.print(table)
+    table = Table(*report.seconds, "in all", box=None, title="Seconds")
+    seconds = [*report.seconds.values(), sum(report.seconds.values())]
+    table.add_row(*(f"{value:.2f}" for value in seconds))
+    console.print(table)
+
+
+def _size(count: int) -> str:
+    """Bytes as a reader's browser and a host's limits count them: 1 MB = 1,000,000."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
