@@ -55,12 +55,13 @@ vendor: setup
 	$(BIN)/python -m sitegen.vendor
 
 browser:
-	@command -v chromium >/dev/null || { \
+	@command -v "$${SITEGEN_CHROMIUM:-chromium}" >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
 	  else \
-	    echo "The browser tests need Chromium as the command chromium. On Debian: sudo apt-get install chromium"; exit 1; \
+	    echo "The browser tests need Chromium. On Debian: sudo apt-get install chromium;"; \
+	    echo "one that is elsewhere: make SITEGEN_CHROMIUM=/path/to/chromium $(MAKECMDGOALS)"; exit 1; \
 	  fi; }
 
 # -- checks ---------------------------------------------------------------------------------------

@@ -27,8 +27,9 @@ ROOMS: dict[str, set[str]] = {
     "render": {"errors", "schema", "toml", "config", "content", "bundle"},
     "output": {"errors"},
     "site": {"errors", "config", "content", "models", "bundle", "render", "output"},
-    "serve": {"errors", "config", "site"},
-    "cli": {"errors", "config", "vendor", "site", "serve"},
+    "serve": {"errors", "config", "render", "site"},
+    "new": {"errors"},
+    "cli": {"errors", "config", "vendor", "site", "serve", "new"},
     "__main__": {"cli"},
 }
 
