@@ -133,7 +133,7 @@ class SiteConfig(_File):
             where: Where | None = self.where("build", "output")
             if not folder.resolve().is_relative_to(self.root.resolve()):
                 raise ConfigError(
-                    f'"build.output" leads out of the site, to {folder.resolve()}',
+                    f'"build.output" leads out of the site: "{self.build.output}"',
                     where=where,
                     hint="Name a folder inside the site, or use `sitegen build --output FOLDER`.",
                 )
@@ -155,9 +155,9 @@ class SiteConfig(_File):
                 )
         return folder
 
-    def where(self, *keys: str) -> Where:
-        """The place of a key in sitegen.toml."""
-        return toml.read(self.file, ConfigError).where(keys)
+    def where(self, *keys: str, is_key: bool = False) -> Where:
+        """The place of a value, or of its key, in sitegen.toml."""
+        return toml.read(self.file, ConfigError).where(keys, is_key)
 
 
 def load(root: Path) -> SiteConfig:

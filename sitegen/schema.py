@@ -70,7 +70,7 @@ def describe(value: object) -> str:
         case Mapping():
             return "a mapping of keys to values"
         case Sequence():
-            return "a list"
+            return "a list" if value else "an empty list"
     return f"of type {type(value).__name__}"
 
 
@@ -145,11 +145,11 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str | None:
         case "too_short":
             return f"a list of {context['min_length']} or more"
         case "greater_than_equal":
-            return f"at least {context['ge']}"
+            return f"at least {context['ge']:g}"
         case "greater_than":
-            return f"more than {context['gt']}"
+            return f"more than {context['gt']:g}"
         case "less_than_equal":
-            return f"at most {context['le']}"
+            return f"at most {context['le']:g}"
         case "finite_number":
             return "a finite number"
     return None

@@ -11,7 +11,7 @@ import jinja2.meta
 from pydantic import BaseModel, Field, Strict
 
 from ..config import STRICT
-from ..errors import ContentError
+from ..errors import ContentError, Where
 from ..schema import KeyPath, describe, suggest, validate
 from . import marks
 from .blocks import Block
@@ -119,16 +119,19 @@ def build(block: Block, declared: Declared, path: Path) -> App:
             where=marked.where((), False),
             hint="Write, for example: temperature: 0.7",
         )
+    fence = Where(path, block.line, 1)
     options = validate(
         SCHEMAS[block.kind],
         data,
-        locate=marked.where,
+        locate=lambda keys, is_key: marked.where(keys, is_key) if keys else fence,
         error=ContentError,
         subject=f"the {block.kind} block",
     )
     if isinstance(options, FormOptions):
         _check_form(options, marked)
-    name, _ = declared.pick(options.model, marked.where(("model",), False))
+    name, _ = declared.pick(
+        options.model, marked.where(("model",), False) if options.model else fence
+    )
     wire = options.model_dump(mode="json", exclude={"model"}, exclude_defaults=True)
     if isinstance(options, FormOptions):
         wire["fields"] = [_wire(field) for field in options.fields]
@@ -171,14 +174,14 @@ def _check_field(field: FormField, at: KeyPath, marked: marks.Marked) -> None:
         )
     if field.type != "select" and field.options:
         raise wrong(
-            f'the field "{field.name}" has options and is a {field.type}',
+            f'the field "{field.name}" has options, and its type is {field.type}',
             "options",
             "Only a select has options: write type: select.",
         )
     for key, value in (("min", field.min), ("max", field.max)):
         if value is not None and field.type != "number":
             raise wrong(
-                f'the field "{field.name}" has "{key}" and is a {field.type}',
+                f'the field "{field.name}" has "{key}", and its type is {field.type}',
                 key,
                 f'Only a number has "{key}": write type: number.',
             )

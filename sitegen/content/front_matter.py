@@ -91,7 +91,7 @@ def check(parts: Split, path: Path) -> tuple[FrontMatter, marks.Marked]:
     if not isinstance(data, Mapping):
         raise ContentError(
             f"the front matter must be keys and values, but is {describe(data)}",
-            where=Where(path, parts.yaml_line),
+            where=marked.where((), False),
             hint="Write, for example: title: My page",
         )
     matter = validate(

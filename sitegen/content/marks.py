@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from ..errors import ContentError, Where
 from ..schema import KeyPath
@@ -51,6 +52,20 @@ class Marked:
         return self.where(keys, False)
 
 
+class _Exact(yaml.SafeLoader):
+    """Says where a date is that is none; PyYAML's own error has no place."""
+
+    def construct_yaml_timestamp(self, node: Any) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError as error:
+            problem = f"{node.value} is no date: {error}"
+            raise ConstructorError(None, None, problem, node.start_mark) from None
+
+
+_Exact.add_constructor("tag:yaml.org,2002:timestamp", _Exact.construct_yaml_timestamp)
+
+
 def read(text: str, path: Path, first_line: int) -> Marked:
     """The data of `text`, which starts on line `first_line` of `path`.
 
@@ -60,7 +75,7 @@ def read(text: str, path: Path, first_line: int) -> Marked:
         node, data = _load(text, _Fast)
     except (yaml.YAMLError, ValueError):
         try:
-            node, data = _load(text, yaml.SafeLoader)
+            node, data = _load(text, _Exact)
         except yaml.MarkedYAMLError as error:
             raise _explain(error, path, first_line) from None
         except (yaml.YAMLError, ValueError) as error:
@@ -127,6 +142,8 @@ def _explain(error: yaml.MarkedYAMLError, path: Path, first_line: int) -> Conten
         hint = "Put the value in quotes."
     elif "quoted scalar" in (error.context or ""):
         problem, mark = "a quote that is opened here and never closed", error.context_mark
+    elif "flow" in (error.context or "") and "<stream end>" in problem:
+        problem, mark = "a bracket that is opened here and never closed", error.context_mark
     elif "undefined alias" in problem:
         problem, hint = 'a value that starts with "*" must stand in quotes', None
     elif "could not find expected ':'" in problem:

@@ -13,6 +13,8 @@ class Entry:
     """A page or a section of the navigation."""
 
     title: str
+    url: str
+    """Of the page, or of the folder: all that lies below starts with it."""
     page: Page | None
     """None for a folder without an index.md."""
     children: tuple[Entry, ...] = ()
@@ -28,7 +30,7 @@ def tree(pages: Iterable[Page]) -> tuple[Entry, ...]:
     shown = [page for page in pages if page.nav is not None]
     home = [page for page in shown if page.url == ""]
     return (
-        *(Entry(page.nav or page.title, page) for page in home),
+        *(Entry(page.nav or page.title, page.url, page) for page in home),
         *_below("", [page for page in shown if page.url]),
     )
 
@@ -51,5 +53,5 @@ def _below(prefix: str, pages: Sequence[Page]) -> list[Entry]:
         title = (own.nav or own.title) if own else title_of(name)
         order = own.order if own else None
         key = (order is None, order or 0, title.casefold())
-        entries.append((key, Entry(title, own, tuple(children))))
+        entries.append((key, Entry(title, url, own, tuple(children))))
     return [entry for _, entry in sorted(entries, key=lambda pair: pair[0])]

@@ -81,15 +81,8 @@ def _convert(draft: _Draft, site: Site, config: SiteConfig, converter: Converter
         page_apps.append(App("chat", declared.default, {}, where.line or 1))
     links = Links(site, draft.source, url, draft.path, draft.text)
     html, toc = converter.convert(body, links.resolve)
-    for index, app in enumerate(page_apps):
-        if html.count(placeholder(index)) != 1:
-            raise ContentError(
-                f"the {app.kind} block stands inside HTML that is not closed",
-                where=Where(draft.path, app.line),
-                hint="Close the HTML above it, and leave an empty line before the block.",
-            )
     title = matter.title or _title(toc) or title_of(PurePosixPath(draft.source).stem)
-    used = {app.model for app in page_apps} - declared.own.keys()
+    shared = sorted({app.model for app in page_apps} - declared.own.keys())
     return Page(
         source=draft.path,
         url=url,
@@ -97,8 +90,11 @@ def _convert(draft: _Draft, site: Site, config: SiteConfig, converter: Converter
         description=matter.description,
         html=html,
         toc=toc,
-        models={**declared.own, **{name: declared.shared[name] for name in sorted(used)}},
-        places={**declared.places, **{name: config.where("models", name) for name in sorted(used)}},
+        models={**declared.own, **{name: declared.shared[name] for name in shared}},
+        places={
+            **declared.places,
+            **{name: config.where("models", name, is_key=True) for name in shared},
+        },
         apps=tuple(page_apps),
         order=matter.order,
         nav=title if matter.nav is True else matter.nav or None,
@@ -115,13 +111,13 @@ def _title(toc: tuple[Heading, ...]) -> str | None:
 
 def _check_names(pages: tuple[Page, ...]) -> None:
     """One name, one model: pages and scripts find a model by its name alone."""
-    seen: dict[str, tuple[ModelSpec, Page]] = {}
+    seen: dict[str, tuple[ModelSpec, Where]] = {}
     for page in pages:
         for name, spec in page.models.items():
-            other, where = seen.setdefault(name, (spec, page))
+            other, where = seen.setdefault(name, (spec, page.places[name]))
             if other != spec:
                 raise ContentError(
-                    f'the model "{name}" is another one than in {where.source}',
-                    where=page.source,
+                    f'the model "{name}" is another one than in {where}',
+                    where=page.places[name],
                     hint="Give one of the two a name of its own: model: {id: …, name: my-model}",
                 )

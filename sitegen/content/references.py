@@ -99,7 +99,7 @@ def _resolve(
             raise ContentError(
                 f'there is no model folder "{spec.id}"',
                 where=where,
-                hint=f"Folders are looked for from the site's root: {root.resolve()}",
+                hint="Folders are relative to the site's own folder, where sitegen.toml stands.",
             )
     elif not re.match(r"builtin:.|/|~|[\w.-]+/[\w.-]+$", spec.id):
         raise ContentError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -25,10 +24,12 @@ def relative(start: str, target: str) -> str:
 
     relative("guide/", "about/") → "../about/"; relative("", "") → "./".
     """
-    path = posixpath.relpath("/" + target, "/" + posixpath.dirname(start))
-    if target == "" or target.endswith("/"):
-        path += "/"
-    return quote(path, safe="/!$&'()*+,;=@~")
+    here, there = start.split("/")[:-1], target.split("/")
+    shared = 0
+    while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
+        shared += 1
+    path = "../" * (len(here) - shared) + "/".join(there[shared:])
+    return quote(path or "./", safe="/!$&'()*+,;=@~")
 
 
 def unfit(path: PurePosixPath) -> str | None:

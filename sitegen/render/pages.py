@@ -21,7 +21,6 @@ from ..bundle import BASE, Bundle
 from ..config import SiteConfig
 from ..content import Entry, Page, placeholder, relative, tree
 from ..errors import ThemeError, Where
-from ..schema import suggest
 from .headers import POLICY
 from .theme import Theme
 
@@ -42,6 +41,7 @@ def documents(
     templates = _Templates(theme)
     entries = tree(pages)
     in_order = [page for entry in entries for page in entry.pages()]
+    positions = {page.url: position for position, page in enumerate(in_order)}
     models = _summaries(bundle)
     found: dict[str, bytes] = {}
     for page in pages:
@@ -51,7 +51,7 @@ def documents(
             "nav": _navigation(entries, page, link, pruned=len(in_order) > WHOLE_NAVIGATION),
             "models": [models[name] for name in page.models if name in models],
             "has_apps": bool(page.apps),
-            **_neighbours(page, in_order, link),
+            **_neighbours(positions.get(page.url), in_order, link),
         }
         html = page.html
         for index, app in enumerate(page.apps):
@@ -146,14 +146,15 @@ def _navigation(
 ) -> list[dict[str, Any]]:
     found = []
     for entry in entries:
-        below = entry.pages()
-        shown = entry.children if not pruned or page in below else ()
-        # A section that is folded and has no page of its own leads to its first page.
-        target = entry.page or (below[0] if entry.children and not shown else None)
+        is_open = not pruned or (page is not None and page.url.startswith(entry.url))
+        shown = entry.children if is_open else ()
+        target = entry.page
+        if target is None and not is_open:
+            target = entry.pages()[0]  # a folded section without a page leads to its first one
         found.append(
             {
                 "title": entry.title,
-                "url": link(target.url) if target else None,
+                "url": None if target is None else link(target.url),
                 "is_current": page is not None and entry.page is page,
                 "children": _navigation(shown, page, link, pruned=pruned),
             }
@@ -161,17 +162,13 @@ def _navigation(
     return found
 
 
-def _neighbours(page: Page, in_order: Sequence[Page], link: Link) -> dict[str, Any]:
-    def view(neighbour: Page | None) -> dict[str, str] | None:
-        if neighbour is None:
+def _neighbours(position: int | None, in_order: Sequence[Page], link: Link) -> dict[str, Any]:
+    def view(at: int) -> dict[str, str] | None:
+        if position is None or not 0 <= at < len(in_order):
             return None
-        return {"title": neighbour.title, "url": link(neighbour.url)}
+        return {"title": in_order[at].title, "url": link(in_order[at].url)}
 
-    at = in_order.index(page) if page.nav is not None else -1
-    return {
-        "prev": view(in_order[at - 1]) if at > 0 else None,
-        "next": view(in_order[at + 1]) if 0 <= at < len(in_order) - 1 else None,
-    }
+    return {"prev": view((position or 0) - 1), "next": view((position or 0) + 1)}
 
 
 def _summaries(bundle: Bundle) -> dict[str, dict[str, Any]]:
@@ -212,7 +209,7 @@ class _Templates:
             raise ThemeError(
                 f'the theme "{self._theme.name}" has no template "{missing}"',
                 where=where if missing == name else self._place(error),
-                hint=suggest(missing, self._theme.templates(), title="Templates"),
+                hint=f"Templates: {', '.join(self._theme.templates())}.",
             ) from None
         except jinja2.TemplateSyntaxError as error:
             raise ThemeError(

@@ -136,7 +136,7 @@ def _options(config: SiteConfig, folders: tuple[Path, ...]) -> dict[str, Any]:
         if name not in known:
             raise ConfigError(
                 f'the theme "{config.theme.name}" has no option "{name}"',
-                where=config.where("theme", "options", name),
+                where=config.where("theme", "options", name, is_key=True),
                 hint=suggest(name, known, title="It has"),
             )
         if problem := _misfit(known[name], value):
