@@ -1,0 +1,163 @@
+"""Exported models on disk, found again by what they were made from.
+
+    <cache>/models/<key>.json       manifest and file sizes of one export
+    <cache>/files/<sha256>.bin      graphs, shards, tokenizers: named by content, shared by models
+    <cache>/sources/<path hash>.json  SHA-256 of source files, by size and time of change
+    <cache>/staging/<random>/       an export under way
+
+Nothing is locked: files enter by a rename under the hash of their content, so two builds at once
+write the same bytes twice and either may win. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sitegen.config import ModelSpec
+from sitegen.errors import ModelError
+from sitegen.models.source import Source, hash_file
+
+ABANDONED_S = 24 * 3600  # age at which a staging folder belongs to a build that was killed
+
+
+@dataclass(frozen=True)
+class Model:
+    """An exported model: its manifest, and where each file that it names lies."""
+
+    manifest: Mapping[str, Any]
+    files: Mapping[str, Path]  # SHA-256 → path
+
+
+class Cache:
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.files = folder / "files"
+
+    def key(self, source: Source, spec: ModelSpec) -> str:
+        """SHA-256 of everything an export depends on: source bytes, spec, this package."""
+        paths = {**source.files, **source.weights}
+        if source.index is not None:
+            paths[source.index.name] = source.index
+        parts = {"files": self._hashes(paths), "spec": spec.model_dump(), "exporter": exporter()}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def load(self, key: str) -> Model | None:
+        """An earlier export, or None when there is none or any of its files is damaged."""
+        try:
+            entry = json.loads((self.folder / "models" / f"{key}.json").read_text(encoding="utf-8"))
+            files = {sha256: self._path(sha256) for sha256 in entry["files"]}
+            whole = all(files[s].stat().st_size == size for s, size in entry["files"].items())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return Model(entry["manifest"], files) if whole else None
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder for an export under way; gone afterwards, whatever happens.
+
+        Raises ModelError when the disk is full or the cache cannot be written.
+        """
+        parent = self.folder / "staging"
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            for old in parent.iterdir():
+                with contextlib.suppress(OSError):
+                    if time.time() - old.stat().st_mtime > ABANDONED_S:
+                        shutil.rmtree(old)
+            with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+                yield Path(folder)
+        except OSError as error:
+            if error.filename is not None and not self._owns(error.filename):
+                raise  # about a source file
+            raise self._unwritable(error) from error
+
+    def _owns(self, filename: str | bytes | int) -> bool:
+        return str(filename).startswith(str(self.folder))
+
+    def store(self, key: str, manifest: Mapping[str, Any], staged: Iterable[Path]) -> Model:
+        """Move an export's files (`<sha256>.bin`) out of staging, then enter it under its key."""
+        self.files.mkdir(parents=True, exist_ok=True)
+        sizes = {}
+        for path in staged:
+            sizes[path.stem] = path.stat().st_size
+            path.replace(self._path(path.stem))
+        entry = self.folder / "models" / f"{key}.json"
+        write_atomically(entry, json.dumps({"manifest": manifest, "files": sizes}))
+        return Model(manifest, {sha256: self._path(sha256) for sha256 in sizes})
+
+    def _path(self, sha256: str) -> Path:
+        return self.files / f"{sha256}.bin"
+
+    def _hashes(self, paths: Mapping[str, Path]) -> dict[str, str]:
+        """SHA-256 of each file, remembered by path, size and time of the last change."""
+        place = hashlib.sha256("\0".join(str(p.absolute()) for p in paths.values()).encode())
+        memo = self.folder / "sources" / f"{place.hexdigest()[:32]}.json"
+        try:
+            before = json.loads(memo.read_text(encoding="utf-8"))
+            known = {name: (tuple(stamp), sha) for name, (stamp, sha) in before.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            known = {}
+        now: dict[str, tuple[tuple[int, int], str]] = {}
+        for name, path in paths.items():
+            try:
+                status = path.stat()
+                stamp = (status.st_size, status.st_mtime_ns)
+                remembered = known.get(name)
+                same = remembered is not None and remembered[0] == stamp
+                now[name] = (stamp, remembered[1] if remembered and same else hash_file(path))
+            except OSError as error:
+                raise ModelError(f"cannot be read: {error.strerror}", where=path) from error
+        if now != known:
+            try:
+                write_atomically(memo, json.dumps(now))
+            except OSError as error:
+                raise self._unwritable(error) from error
+        return {name: sha for name, (_, sha) in now.items()}
+
+    def _unwritable(self, error: OSError) -> ModelError:
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+        return ModelError(
+            "the disk is full" if full else f"the cache cannot be used: {error}",
+            where=self.folder,
+            hint="Free some space (an export needs about as much as the published model), or "
+            "let SITEGEN_CACHE name a folder on another disk."
+            if full
+            else "Let SITEGEN_CACHE name a folder that can be written.",
+        )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader sees the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+        except BaseException:
+            temporary.unlink()
+            raise
+    temporary.replace(path)
+
+
+@functools.cache
+def exporter() -> str:
+    """SHA-256 of this package's own sources: another exporter makes other exports."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*package.rglob("*.py"), *package.glob("*.json")]):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

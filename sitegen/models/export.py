@@ -1,0 +1,217 @@
+"""One model from its files to the cache: read, write graphs and shards, verify, describe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from sitegen.config import ModelSpec
+from sitegen.errors import ModelError
+from sitegen.models import manifest as wire
+from sitegen.models.cache import Cache, Model
+from sitegen.models.families import Decoder, read_decoder
+from sitegen.models.graph import EXTERNAL_NAME, build
+from sitegen.models.quantize import Storage
+from sitegen.models.shards import File, ShardWriter, join, write_file
+from sitegen.models.source import Source
+from sitegen.models.tokenizer import Text, read_text
+from sitegen.models.variants import VARIANTS, Variant
+from sitegen.models.verify import SELF_CHECK_TOKENS, Runner, Verified, compare_halves, verify
+from sitegen.models.weights import Tensor, open_weights
+
+DEFAULT_CONTEXT = 4096
+PROMPT_TOKENS = 16  # held against the reference: attention and cache matter, one pass is cheap
+CHAT_PROMPT_TOKENS = 128  # of the self-check: a template may say much before the question
+SENTENCES = (
+    "Once upon a time, in a small village by the sea, there lived a girl who loved books.",
+    "The capital of France is Paris, and the capital of Italy is",
+    "One, two, three, four, five, six, seven, eight, nine,",
+    "Water boils at a hundred degrees, and it freezes at",
+)
+
+Progress = Callable[[str], None]
+
+
+def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Progress) -> Model:
+    """Export, verify and store a model; raises ModelError and stores nothing when it is wrong."""
+    title = source.title
+    progress(f"{title}: reading {', '.join(source.weights)}")
+    model_type, decoder = read_decoder(source.files["config.json"])
+    context = _context(decoder, spec, source)
+    text = read_text(source.files, decoder.vocab)
+    weights = _checked_weights(source, decoder)
+    prompts = _prompts(text, decoder, context)
+    progress(f"{title}: computing the reference")
+    ids = (prompts[0] * PROMPT_TOKENS)[: min(PROMPT_TOKENS, context)]
+    reference = decoder.reference(weights, ids)
+
+    with cache.staging() as folder:
+        variants: list[wire.Variant] = []
+        texts = _text_files(source, folder)
+        for _, group in groupby(VARIANTS[spec.quantization], lambda variant: variant.storage):
+            members = list(group)
+            storage = members[0].storage
+            total = _expected_bytes(decoder, storage)
+
+            def written(done: int, storage: Storage = storage, total: int = total) -> None:
+                progress(f"{title}: {storage} weights {mib(done)} of {mib(max(done, total))} MiB")
+
+            with ShardWriter(folder, written) as writer:
+                graphs = [build(decoder, weights, variant, writer, context) for variant in members]
+            checked: list[Verified] = []
+            for variant, graph in zip(members, graphs, strict=True):
+                progress(f"{title}: verifying {variant.name}")
+                runner = Runner(graph, join(folder, writer.shards), decoder, variant)
+                checked.append(verify(runner, variant, ids, reference, prompts))
+                del runner
+                variants.append(
+                    _describe(variant, write_file(folder, graph), writer, checked[-1], texts)
+                )
+                progress(f"{title}: {_sentence(variants[-1], checked[-1])}")
+            if len(checked) == 2:
+                compare_halves(checked[0], checked[1], members[0])
+        manifest = wire.Manifest(
+            id=source.id,
+            revision=None,
+            title=title,
+            architecture=model_type,
+            parameters=sum(tensor.size for tensor in weights.values()),
+            licence=_licence(source, folder),
+            quantization=spec.quantization,
+            context_length=context,
+            vocab_size=decoder.vocab,
+            kv_cache=wire.KvCache(
+                layers=decoder.layers, heads=decoder.kv_heads, head_dim=decoder.head_dim
+            ),
+            tokenizer=wire.Tokenizer(
+                file=wire.File.of(texts["tokenizer.json"]),
+                config=_maybe(texts.get("tokenizer_config.json")),
+                chat_template=text.chat_template,
+                bos_token=text.bos_token,
+                eos_token=text.eos_token,
+                eos_token_ids=text.eos_token_ids,
+            ),
+            generation=wire.Generation.model_validate(dict(text.generation)),
+            variants=tuple(variants),
+        )
+        return cache.store(key, manifest.to_json(), folder.glob("*.bin"))
+
+
+def _context(decoder: Decoder, spec: ModelSpec, source: Source) -> int:
+    if spec.context is None:
+        return min(decoder.max_context, DEFAULT_CONTEXT)
+    if spec.context > decoder.max_context:
+        raise ModelError(
+            f"the context of {spec.context} tokens is longer than the model's own, "
+            f"{decoder.max_context}",
+            where=source.files["config.json"],
+            hint=f"Write `context: {decoder.max_context}` or less.",
+        )
+    return spec.context
+
+
+def _checked_weights(source: Source, decoder: Decoder) -> dict[str, Tensor]:
+    """The tensors of the family, each of the shape that config.json promises."""
+    stored, expected = open_weights(source.weights, source.index), decoder.tensors()
+    config = source.files["config.json"]
+    unknown = sorted(n for n in stored if n not in expected and not decoder.ignored(n))
+    missing = sorted(name for name in expected if name not in stored)
+    if missing:
+        hint = "The weights and config.json belong to different models, or a file is missing."
+        if missing == ["lm_head.weight"]:
+            hint = "If the head is the embedding table, config.json says `tie_word_embeddings`."
+        raise ModelError(
+            f"{len(missing)} of {len(expected)} tensors are missing: {_some(missing)}"
+            + (f"; not known are {_some(unknown)}" if unknown else ""),
+            where=source.folder,
+            hint=hint,
+        )
+    if unknown:
+        raise ModelError(
+            f"the weights hold tensors that config.json does not account for: {_some(unknown)}",
+            where=source.folder,
+            hint="Leaving them out would change the model. Does `model_type` name its family, and "
+            "are the bias flags set?",
+        )
+    for name, want in expected.items():
+        if stored[name].shape != want.shape:
+            raise ModelError(
+                f"the tensor {name!r} has shape {list(stored[name].shape)}; {config.name} makes it "
+                f"{list(want.shape)} ({want.keys})",
+                where=stored[name].path,
+            )
+    return {name: stored[name] for name in expected}
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _prompts(text: Text, decoder: Decoder, context: int) -> list[list[int]]:
+    """Token ids of the verification sentences, short enough to leave room for an answer."""
+    longest = PROMPT_TOKENS if text.chat_template is None else CHAT_PROMPT_TOKENS
+    longest = min(longest, context - SELF_CHECK_TOKENS)
+    prompts = [ids[:longest] for ids in map(text.encode, SENTENCES)]
+    return [ids or [0] for ids in prompts]  # a vocabulary without a single Latin letter
+
+
+def _expected_bytes(decoder: Decoder, storage: Storage) -> int:
+    """About how large a weights file becomes."""
+    per_weight = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}[storage]
+    return int(per_weight * sum(math.prod(t.shape) for t in decoder.tensors().values()))
+
+
+def _text_files(source: Source, folder: Path) -> dict[str, File]:
+    """The tokenizer files, carried as they are."""
+    names = [n for n in ("tokenizer.json", "tokenizer_config.json") if n in source.files]
+    return {name: write_file(folder, source.files[name].read_bytes()) for name in names}
+
+
+def _licence(source: Source, folder: Path) -> wire.Licence:
+    card, licence = source.files.get("README.md"), source.files.get("LICENSE")
+    return wire.Licence(
+        id=wire.licence_id(card) if card else None,
+        file=_maybe(write_file(folder, licence.read_bytes()) if licence else None),
+        card=_maybe(write_file(folder, card.read_bytes()) if card else None),
+    )
+
+
+def _maybe(file: File | None) -> wire.File | None:
+    return None if file is None else wire.File.of(file)
+
+
+def _describe(
+    variant: Variant, graph: File, writer: ShardWriter, checked: Verified, texts: dict[str, File]
+) -> wire.Variant:
+    total = graph.bytes + writer.size + sum(file.bytes for file in texts.values())
+    return wire.Variant(
+        name=variant.name,
+        backends=variant.backends,
+        features=variant.features,
+        dtype=variant.dtype,
+        graph=wire.File.of(graph),
+        weights=wire.Weights(
+            name=EXTERNAL_NAME,
+            bytes=writer.size,
+            shards=tuple(wire.File.of(shard) for shard in writer.shards),
+        ),
+        bytes=total,
+        self_check=wire.SelfCheck(
+            prompt_ids=checked.self_check.prompt_ids,
+            next_ids=checked.self_check.next_ids,
+            tolerance=checked.self_check.tolerance,
+        ),
+    )
+
+
+def _sentence(variant: wire.Variant, checked: Verified) -> str:
+    return (
+        f"{variant.name} is {mib(variant.bytes)} MiB and names the original's likeliest token at "
+        f"{checked.agreement:.0%} of positions (logits off by {checked.error:.2g})"
+    )
+
+
+def mib(size: int) -> str:
+    return f"{size / 2**20:.0f}" if size >= 10 * 2**20 else f"{size / 2**20:.1f}"

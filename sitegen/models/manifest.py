@@ -1,0 +1,129 @@
+"""The manifest a browser loads a model by: `manifest.schema.json` as types.
+
+The classes repeat the schema key by key and refuse what it refuses; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from sitegen.config import Quantization
+from sitegen.errors import ModelError
+from sitegen.models import shards
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Natural = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+Filled = Annotated[str, Field(min_length=1)]
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class File(Record):
+    path: Annotated[str, Field(pattern=r"^files/[0-9a-f]{64}\.(bin|json)$")]
+    bytes: Natural
+    sha256: Sha256
+
+    @classmethod
+    def of(cls, file: shards.File) -> File:
+        return cls(path=f"files/{file.sha256}.bin", bytes=file.bytes, sha256=file.sha256)
+
+
+class Licence(Record):
+    id: str | None
+    file: File | None
+    card: File | None
+
+
+class KvCache(Record):
+    layers: Positive
+    heads: Positive
+    head_dim: Positive
+
+
+class Tokenizer(Record):
+    file: File
+    config: File | None
+    chat_template: str | None
+    bos_token: str | None
+    eos_token: str | None
+    eos_token_ids: tuple[Natural, ...]
+
+
+class Generation(Record):
+    temperature: Annotated[float, Field(ge=0)] | None = None
+    top_k: Natural | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_new_tokens: Positive | None = None
+
+
+class Weights(Record):
+    name: str
+    bytes: Positive
+    shards: Annotated[tuple[File, ...], Field(min_length=1)]
+
+
+class SelfCheck(Record):
+    prompt_ids: Annotated[tuple[Natural, ...], Field(min_length=1)]
+    next_ids: Annotated[tuple[Natural, ...], Field(min_length=1)]
+    tolerance: Annotated[float, Field(ge=0)]
+
+
+class Variant(Record):
+    name: Literal["webgpu-f16", "webgpu-f32", "wasm", "fp32"]
+    backends: Annotated[tuple[Literal["webgpu", "wasm"], ...], Field(min_length=1)]
+    features: tuple[Literal["shader-f16"], ...]
+    dtype: Literal["float16", "float32"]
+    graph: File
+    weights: Weights
+    bytes: Positive
+    self_check: SelfCheck
+
+
+class Manifest(Record):
+    version: Literal[1] = 1
+    id: Filled
+    revision: str | None
+    title: Filled
+    architecture: str
+    parameters: Positive
+    licence: Licence
+    quantization: Quantization
+    context_length: Positive
+    vocab_size: Positive
+    kv_cache: KvCache
+    tokenizer: Tokenizer
+    generation: Generation
+    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as the schema wants them; unset generation defaults are left out."""
+        values = self.model_dump(mode="json")
+        values["generation"] = self.generation.model_dump(mode="json", exclude_none=True)
+        return values
+
+
+def licence_id(card: Path) -> str | None:
+    """`license` of a model card's YAML header (`license_name` where that is "other")."""
+    text = card.read_text(encoding="utf-8", errors="replace")
+    header = re.match(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", text, re.DOTALL)
+    if header is None:
+        return None
+    try:
+        values = yaml.safe_load(header[1])
+    except yaml.YAMLError as error:
+        problem = str(error).splitlines()[0]
+        raise ModelError(f"the model card's header is not YAML: {problem}", where=card) from None
+    if not isinstance(values, dict):
+        return None
+    id = values.get("license")
+    if id == "other":
+        id = values.get("license_name") or id
+    return id if isinstance(id, str) and id else None

@@ -1,0 +1,172 @@
+"""Weights to few bits, in numpy, a cache-sized block of rows at a time.
+
+Both schemes are symmetric: a weight is `scale * q` with q a small whole number. Scales are rounded
+to what is stored before the weights are divided by them, so that the reader multiplies by exactly
+what the writer divided by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitegen.errors import ModelError
+from sitegen.models.weights import Float32, Tensor
+
+Storage = Literal["int4", "int8", "fp32"]
+Role = Literal["embedding", "head", "linear"]
+
+INT4_BLOCK = 32  # weights that share a scale; the block size onnxruntime's kernels are tuned for
+INT8_ZERO = 128  # what stands for 0
+COLUMN_SLICE_BYTES = 64 << 20  # of a transposed matrix held in memory
+
+
+def bits(role: Role, storage: Storage) -> Literal[4, 8, 32]:
+    """How many bits a weight of this role gets: the whole policy."""
+    widths: dict[Storage, Literal[4, 8, 32]] = {"int4": 4, "int8": 8, "fp32": 32}
+    return widths[storage]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Weights (rows, columns) = (outputs, inputs): one tensor, or several below each other."""
+
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def name(self) -> str:
+        return "+".join(tensor.name for tensor in self.tensors)
+
+    @property
+    def rows(self) -> int:
+        return sum(tensor.shape[0] for tensor in self.tensors)
+
+    @property
+    def columns(self) -> int:
+        return self.tensors[0].shape[1]
+
+    def blocks(self) -> Iterator[Float32]:
+        for tensor in self.tensors:
+            yield from tensor.blocks()
+
+
+def int4_block(rows: Float32) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """(n, columns) → packed (n, columns / 2) and scales (n, columns / 32).
+
+    q runs from -8 to 7 and is stored plus 8, the even column in the low half of a byte. The scale
+    maps the weight of largest magnitude to -8, the end of the range that has one step more.
+    """
+    blocks = rows.reshape(-1, INT4_BLOCK)
+    # Along 32 contiguous numbers numpy's reductions are slow; along the other axis they are SIMD.
+    across = np.ascontiguousarray(blocks.T)
+    high, low = across.max(axis=0), across.min(axis=0)
+    with np.errstate(over="ignore"):  # infinity is looked for by the caller
+        scales = (np.where(high > -low, high, low) / -8).astype(np.float16)
+    rounded = scales.astype(np.float32)
+    inverse = np.divide(1, rounded, out=np.zeros_like(rounded), where=rounded != 0)
+    q = blocks * inverse[:, None]
+    q += 8.5  # plus 8, and the half that makes truncation round
+    np.clip(q, 0, 15, out=q)
+    pairs = q.astype(np.uint8).view("<u2")  # low byte: even column, high byte: odd column
+    packed = (pairs | (pairs >> 4)).astype(np.uint8)
+    return packed.reshape(len(rows), -1), scales.reshape(len(rows), -1)
+
+
+def int8_block(rows: Float32) -> tuple[NDArray[np.uint8], Float32]:
+    """(n, columns) → q + 128 of the same shape, q from -127 to 127, and one scale a row (n,).
+
+    Unsigned, because the products of unsigned and signed bytes saturate on x86 without VNNI: the
+    author's machine would then verify other numbers than a browser computes.
+    """
+    scales = np.abs(rows).max(axis=1) / np.float32(127)
+    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
+    q = rows * inverse[:, None]
+    q += INT8_ZERO + 0.5  # and the half that makes truncation round
+    return q.astype(np.uint8), scales
+
+
+class Int4:
+    """A matrix as int4; after `packed` has run through, `scales` (rows, columns / 32) is whole."""
+
+    def __init__(self, matrix: Matrix):
+        if matrix.columns % INT4_BLOCK:
+            raise ModelError(
+                f"{matrix.name} has rows of {matrix.columns} weights; int4 needs a multiple of "
+                f"{INT4_BLOCK}",
+                where=matrix.tensors[0].path,
+                hint="Write `quantization: fp32` for this model.",
+            )
+        self.matrix = matrix
+        self._scales: list[NDArray[np.float16]] = []
+
+    def packed(self) -> Iterator[NDArray[np.uint8]]:
+        for rows in self.matrix.blocks():
+            packed, scales = int4_block(rows)
+            check_float16(scales, self.matrix.name, self.matrix.tensors[0])
+            self._scales.append(scales)
+            yield packed
+
+    @property
+    def scales(self) -> NDArray[np.float16]:
+        return np.concatenate(self._scales)
+
+
+class Int8:
+    """A matrix as int8, transposed; after `transposed`, `scales` (rows,) is whole."""
+
+    def __init__(self, matrix: Matrix):
+        self.matrix = matrix
+        self.scales: Float32 = np.zeros(matrix.rows, np.float32)
+
+    def transposed(self) -> Iterator[NDArray[np.uint8]]:
+        """(columns, rows) in slices of columns: a slice is one pass over the source."""
+        for columns in column_slices(self.matrix, 1):
+            out = np.empty((columns.stop - columns.start, self.matrix.rows), np.uint8)
+            start = 0
+            for rows in self.matrix.blocks():
+                q, scales = int8_block(rows)
+                self.scales[start : start + len(rows)] = scales
+                out[:, start : start + len(rows)] = q[:, columns].T
+                start += len(rows)
+            yield out
+
+    def straight(self) -> Iterator[NDArray[np.uint8]]:
+        """(rows, columns), as a table that is looked up needs it."""
+        start = 0
+        for rows in self.matrix.blocks():
+            q, scales = int8_block(rows)
+            self.scales[start : start + len(rows)] = scales
+            start += len(rows)
+            yield q
+
+
+def transposed(matrix: Matrix) -> Iterator[Float32]:
+    """Unquantized (columns, rows) in slices of columns."""
+    for columns in column_slices(matrix, 4):
+        out = np.empty((columns.stop - columns.start, matrix.rows), np.float32)
+        start = 0
+        for rows in matrix.blocks():
+            out[:, start : start + len(rows)] = rows[:, columns].T
+            start += len(rows)
+        yield out
+
+
+def column_slices(matrix: Matrix, itemsize: int) -> Iterator[slice]:
+    """Slices of columns whose transpose takes at most COLUMN_SLICE_BYTES."""
+    step = max(1, COLUMN_SLICE_BYTES // (matrix.rows * itemsize))
+    for start in range(0, matrix.columns, step):
+        yield slice(start, min(start + step, matrix.columns))
+
+
+def check_float16(values: NDArray[np.float16], name: str, tensor: Tensor) -> None:
+    """Raise ModelError when a value did not fit into float16."""
+    if not np.isfinite(values).all():
+        raise ModelError(
+            f"{name} holds weights beyond the range of float16 (65504)",
+            where=tensor.path,
+            hint="Write `quantization: fp32` for this model.",
+        )

@@ -1,0 +1,193 @@
+"""What the browser must know about a model's text: vocabulary, special tokens, chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sitegen.errors import ModelError
+from sitegen.models.families import Fields, read_json
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text side of a model, read from its tokenizer and generation files."""
+
+    tokenizer: Path
+    bos_token: str | None
+    eos_token: str | None
+    eos_token_ids: tuple[int, ...]
+    chat_template: str | None
+    generation: Mapping[str, int | float]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids as the browser makes them: a user's message where there is a chat template,
+        else the plain text with the tokenizer's own special tokens."""
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(self.tokenizer))
+        except Exception as error:  # the library raises nothing more exact
+            raise ModelError(
+                f"the tokenizer cannot be read: {error}",
+                where=self.tokenizer,
+                hint="Save the fast tokenizer again with `save_pretrained`.",
+            ) from None
+        if self.chat_template is None:
+            return list(tokenizer.encode(text).ids)
+        prompt = self._render([{"role": "user", "content": text}])
+        return list(tokenizer.encode(prompt, add_special_tokens=False).ids)
+
+    def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        from datetime import datetime
+
+        from jinja2 import TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        def raise_exception(message: str) -> None:
+            raise TemplateError(message)
+
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.globals.update(
+            raise_exception=raise_exception,
+            # A fixed day: the same model must give the same export tomorrow.
+            strftime_now=lambda form: datetime(2025, 1, 1).strftime(form),
+        )
+        assert self.chat_template is not None
+        try:
+            return environment.from_string(self.chat_template).render(
+                messages=messages,
+                add_generation_prompt=True,
+                bos_token=self.bos_token or "",
+                eos_token=self.eos_token or "",
+            )
+        except Exception as error:  # a template is a program: it may raise anything
+            raise ModelError(
+                f"the chat template cannot render one user message: {error}",
+                where=self.tokenizer.parent,
+                hint="See `chat_template` in tokenizer_config.json, or chat_template.jinja.",
+            ) from None
+
+
+def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:
+    """The text side of a model; raises ModelError when tokenizer and weights do not fit."""
+    path = files["tokenizer.json"]
+    ids = _vocabulary(path, read_json(path))
+    if max(ids.values(), default=-1) >= vocab_size:
+        token, highest = max(ids.items(), key=lambda item: item[1])
+        raise ModelError(
+            f"the tokenizer knows {highest + 1} tokens (the last is {token!r}), but vocab_size in "
+            f"config.json is {vocab_size}",
+            where=path,
+            hint="The tokenizer and the weights belong to different models, or the embeddings were "
+            "not resized after tokens were added.",
+        )
+    if not ids:
+        raise ModelError("the tokenizer has an empty vocabulary", where=path)
+    config = _optional(files, "tokenizer_config.json")
+    special = _optional(files, "special_tokens_map.json")
+    bos, eos = (
+        _token(config.get(key)) or _token(special.get(key)) for key in ("bos_token", "eos_token")
+    )
+    return Text(
+        tokenizer=path,
+        bos_token=bos,
+        eos_token=eos,
+        eos_token_ids=_eos_ids(files, vocab_size, ids.get(eos) if eos else None),
+        chat_template=_chat_template(files, config),
+        generation=_generation(files),
+    )
+
+
+def _optional(files: Mapping[str, Path], name: str) -> dict[str, Any]:
+    return read_json(files[name]) if name in files else {}
+
+
+def _vocabulary(path: Path, tokenizer: dict[str, Any]) -> dict[str, int]:
+    """Every token of a tokenizer.json and its id."""
+    try:
+        vocab = tokenizer["model"]["vocab"]
+        if isinstance(vocab, list):  # Unigram: [[token, score], …] in order of their ids
+            vocab = {token: i for i, (token, _) in enumerate(vocab)}
+        added = {t["content"]: t["id"] for t in tokenizer.get("added_tokens") or ()}
+        ids: dict[str, int] = {**vocab, **added}
+        if not all(type(i) is int and i >= 0 for i in ids.values()):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise ModelError(
+            "this is not a tokenizer.json: `model.vocab` with a number for each token was expected",
+            where=path,
+            hint="Save the fast tokenizer with `save_pretrained`.",
+        ) from None
+    return ids
+
+
+def _token(value: Any) -> str | None:
+    """A special token, written as a text or as an object with `content`."""
+    if isinstance(value, dict):
+        value = value.get("content")
+    return value if isinstance(value, str) and value else None
+
+
+def _eos_ids(files: Mapping[str, Path], vocab_size: int, named: int | None) -> tuple[int, ...]:
+    """The ids that end an answer: those of config.json, generation_config.json, the tokenizer."""
+    found: list[int] = []
+    for name in ("generation_config.json", "config.json"):
+        value = _optional(files, name).get("eos_token_id")
+        for id in value if isinstance(value, list) else [] if value is None else [value]:
+            if type(id) is not int or not 0 <= id < vocab_size:
+                raise ModelError(
+                    f"`eos_token_id` is {value!r}; token ids below {vocab_size} are expected",
+                    where=files[name],
+                )
+            found.append(id)
+    if named is not None:
+        found.append(named)
+    return tuple(dict.fromkeys(found))
+
+
+def _chat_template(files: Mapping[str, Path], config: Mapping[str, Any]) -> str | None:
+    if "chat_template.jinja" in files:
+        return files["chat_template.jinja"].read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):  # named templates
+        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+        if "default" not in named:
+            raise ModelError(
+                "`chat_template` lists templates, but none is named 'default'",
+                where=files["tokenizer_config.json"],
+                hint=f"Found: {', '.join(str(name) for name in named) or 'none'}.",
+            )
+        template = named["default"]
+    if template is not None and not isinstance(template, str):
+        raise ModelError(
+            "`chat_template` is neither a text nor a list of named texts",
+            where=files["tokenizer_config.json"],
+        )
+    return template or None
+
+
+def _generation(files: Mapping[str, Path]) -> dict[str, int | float]:
+    """Sampling defaults of generation_config.json, as far as the browser knows them."""
+    if "generation_config.json" not in files:
+        return {}
+    path = files["generation_config.json"]
+    fields = Fields(read_json(path), path)
+    values: dict[str, int | float] = {}
+    if fields.values.get("do_sample") is False:
+        values["temperature"] = 0
+    elif fields.values.get("temperature"):
+        values["temperature"] = fields.number("temperature")
+    if fields.values.get("top_k") is not None:
+        values["top_k"] = fields.integer("top_k", low=0)
+    if fields.values.get("top_p") is not None:
+        values["top_p"] = fields.number("top_p")
+        if values["top_p"] > 1:
+            raise fields.error("top_p", f"is {values['top_p']}; at most 1 is expected")
+    if fields.values.get("max_new_tokens") is not None:
+        values["max_new_tokens"] = fields.integer("max_new_tokens")
+    return values

@@ -1,0 +1,218 @@
+"""No export ships unless onnxruntime computes with it what a plain reference computes.
+
+Each variant is loaded from its cut shards, joined in memory as the browser joins them, and run on
+a short prompt: against the family's reference, and against itself through the KV cache. Then it
+writes down the tokens that a browser must find again (the self-check).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from sitegen.errors import ModelError
+from sitegen.models.families import Decoder
+from sitegen.models.graph import EXTERNAL_NAME
+from sitegen.models.quantize import Storage
+from sitegen.models.variants import Variant
+from sitegen.models.weights import Float32
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a sound export stays within; errors are |logits - reference| / |reference|.
+
+    A wrong graph gives unrelated logits: error about 1.4, cosine about 0. Random weights are the
+    worst case that is right: over 30 layers they gave 0.68 and 0.78 for int4, 0.11 for int8;
+    trained models stay far below. int4 alone proves little, but it is exported together with int8,
+    from the same family's graph, and its two variants are held against each other (`HALF`).
+    """
+
+    error: float
+    cosine: float
+    cache: float  # error of the steps through the KV cache against one pass
+    margin: float  # of the self-check, in standard deviations of the logits
+
+
+LIMITS: dict[Storage, Limits] = {
+    "fp32": Limits(1e-3, 0.999, 1e-3, 0.01),
+    # Activations are quantized over all tokens of a pass: other passes round otherwise.
+    "int8": Limits(0.35, 0.93, 0.35, 0.1),
+    "int4": Limits(1.0, 0.5, 0.1, 0.1),
+}
+HALF = 0.1  # error of float16 activations against float32 over the same weights
+
+SELF_CHECK_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """Greedy tokens after a prompt; `tolerance` is the least margin of the best over the second."""
+
+    prompt_ids: tuple[int, ...]
+    next_ids: tuple[int, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was measured of a variant on the verification prompt."""
+
+    logits: Float32  # (seq, vocab)
+    error: float
+    agreement: float  # share of positions whose likeliest token is the reference's
+    self_check: SelfCheck
+
+
+class Runner:
+    """One variant under onnxruntime on this machine's CPU."""
+
+    def __init__(
+        self, graph: bytes, weights: NDArray[np.uint8], decoder: Decoder, variant: Variant
+    ):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False
+        # Threads that spin while they wait stand in each other's way on a busy machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if variant.storage == "int8":  # as fast without a second, repacked copy of all weights
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        options.add_external_initializers_from_files_in_memory(
+            [EXTERNAL_NAME], [weights.data], [weights.nbytes]
+        )
+        self._session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+        self._decoder, self._dtype = decoder, variant.dtype
+        self._names = [f"{n}.{kind}" for n in range(decoder.layers) for kind in ("key", "value")]
+
+    def empty(self) -> list[NDArray[Any]]:
+        """The cache before the first token."""
+        shape = (1, self._decoder.kv_heads, 0, self._decoder.head_dim)
+        return [np.zeros(shape, self._dtype) for _ in self._names]
+
+    def forward(
+        self, ids: Sequence[int], past: list[NDArray[Any]], keep: int
+    ) -> tuple[Float32, list[NDArray[Any]]]:
+        """Logits of the last `keep` of `ids` (keep, vocab), and the cache after them."""
+        seen = past[0].shape[2]
+        feed = {
+            "input_ids": np.array([ids], np.int64),
+            "attention_mask": np.ones((1, seen + len(ids)), np.int64),
+            "num_logits_to_keep": np.array(keep, np.int64),
+        }
+        feed.update(zip((f"past_key_values.{name}" for name in self._names), past, strict=True))
+        names = ["logits", *(f"present.{name}" for name in self._names)]
+        logits, *present = self._session.run(names, feed)
+        return logits[0].astype(np.float32), present
+
+
+def verify(
+    runner: Runner,
+    variant: Variant,
+    ids: Sequence[int],
+    reference: Float32,
+    prompts: Sequence[Sequence[int]],
+) -> Verified:
+    """Hold one variant against the reference logits of `ids`; raises ModelError.
+
+    prompts: what the self-check may be made of.
+    """
+    limits = LIMITS[variant.storage]
+    logits, _ = runner.forward(ids, runner.empty(), len(ids))
+    if not np.isfinite(logits).all():
+        raise _wrong(variant, "its logits are not finite")
+    error, cosine = distance(logits, reference), _cosine(logits, reference)
+    if error > limits.error or cosine < limits.cosine:
+        raise _wrong(
+            variant,
+            f"its logits differ from the reference by {error:.3g} of their size (at most "
+            f"{limits.error} is allowed), their cosine is {cosine:.3g} (at least {limits.cosine})",
+        )
+    # A prompt in one piece, then several tokens at once, then single ones.
+    stepwise, past = [], runner.empty()
+    for start, stop in _pieces(len(ids)):
+        part, past = runner.forward(ids[start:stop], past, stop - start)
+        stepwise.append(part)
+    cached = distance(np.concatenate(stepwise), logits)
+    if not cached <= limits.cache:
+        raise _wrong(
+            variant,
+            f"its logits through the KV cache differ from one pass by {cached:.3g} of their size "
+            f"(at most {limits.cache} is allowed)",
+        )
+    tolerance = round(float(limits.margin * logits.std(axis=-1).mean()), 4)
+    return Verified(
+        logits=logits,
+        error=error,
+        agreement=float((logits.argmax(axis=-1) == reference.argmax(axis=-1)).mean()),
+        self_check=_self_check(runner, prompts, tolerance),
+    )
+
+
+def compare_halves(half: Verified, single: Verified, variant: Variant) -> None:
+    """Hold float16 activations against float32 over the same weights; raises ModelError."""
+    error = distance(half.logits, single.logits)
+    if not error <= HALF:
+        raise _wrong(
+            variant,
+            f"its logits differ from those in single precision by {error:.3g} of their size (at "
+            f"most {HALF} is allowed)",
+        )
+
+
+def _pieces(length: int) -> list[tuple[int, int]]:
+    first, second = max(1, length * 3 // 4), max(1, length - 2)
+    bounds = sorted({0, first, second, *range(second, length), length})
+    return list(zip(bounds, bounds[1:], strict=False))
+
+
+def _self_check(runner: Runner, prompts: Sequence[Sequence[int]], tolerance: float) -> SelfCheck:
+    """The longest greedy continuation whose every token leads by the tolerance.
+
+    Where no prompt leads far enough even once (random weights), the one that leads most is taken
+    for a single token, and the tolerance is what it leads by.
+    """
+    best, lead = SelfCheck(tuple(prompts[0]), (), 0.0), -1.0
+    fallback = best
+    for prompt in prompts:
+        found: list[int] = []
+        logits, past = runner.forward(prompt, runner.empty(), 1)
+        while len(found) < SELF_CHECK_TOKENS:
+            second, first = np.partition(logits[0], -2)[-2:]
+            token, margin = int(logits[0].argmax()), float(first - second)
+            if not found and margin > lead:
+                lead = margin
+                fallback = SelfCheck(tuple(prompt), (token,), round(max(margin, 0.0), 4))
+            if margin < tolerance:
+                break
+            found.append(token)
+            logits, past = runner.forward([token], past, 1)
+        if len(found) > len(best.next_ids):
+            best = SelfCheck(tuple(prompt), tuple(found), tolerance)
+        if len(best.next_ids) >= SELF_CHECK_TOKENS // 2:
+            break
+    return best if best.next_ids else fallback
+
+
+def distance(a: Float32, b: Float32) -> float:
+    """|a - b| / |b|."""
+    return float(np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), 1e-30))
+
+
+def _cosine(a: Float32, b: Float32) -> float:
+    size = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
+    return float(np.vdot(a, b)) / max(size, 1e-30)
+
+
+def _wrong(variant: Variant, problem: str) -> ModelError:
+    return ModelError(
+        f"the export {variant.name} is not usable: {problem}",
+        hint="Nothing was published. Should the model answer well elsewhere, try "
+        "`quantization: fp32`, and report it as a bug of sitegen.",
+    )

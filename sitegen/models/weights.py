@@ -1,0 +1,206 @@
+"""Safetensors, memory-mapped, with every header checked before a number is read.
+
+A file is: 8 bytes little-endian header length, a JSON header, then the tensors' bytes. The header
+maps each name to `{"dtype", "shape", "data_offsets": [start, stop]}`, offsets counted from the end
+of the header. Format: https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitegen.errors import ModelError
+
+Float32 = NDArray[np.float32]
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "BF16": np.dtype("<u2"),
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+}
+"""Stored type → how its bytes are viewed; bfloat16 is viewed as the upper half of a float32."""
+
+MAX_HEADER_BYTES = 100_000_000  # the limit of the reference implementation
+BLOCK_ELEMENTS = 1 << 17  # 512 KiB of float32: a block and its temporaries stay in the L2 cache
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One stored tensor; nothing is read before `rows` is called."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    path: Path
+    data: mmap.mmap | None  # None for a file without any bytes after its header
+    start: int  # in the file, in bytes
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Float32:
+        """The rows `start:stop` of the first axis as a new float32 array.
+
+        Raises ModelError when one of them holds NaN or infinity.
+        """
+        count, *rest = self.shape
+        stop = count if stop is None else min(stop, count)
+        width = math.prod(rest)
+        dtype = DTYPES[self.dtype]
+        if self.data is None or stop <= start or not width:
+            return np.zeros((max(stop - start, 0), *rest), np.float32)
+        stored = np.frombuffer(
+            self.data, dtype, (stop - start) * width, self.start + start * width * dtype.itemsize
+        )
+        values: Float32
+        if self.dtype == "BF16":
+            values = (stored.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        else:
+            values = stored.astype(np.float32)
+        # A sum is not finite when one of its terms is not: one cheap pass without a temporary.
+        # It may also overflow by itself, so the terms decide.
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspicious = not np.isfinite(values.sum())
+        if suspicious and not np.isfinite(values).all():
+            raise ModelError(
+                f"the tensor {self.name!r} holds NaN or infinity",
+                where=self.path,
+                hint="The weights are damaged, or training diverged: save the model again.",
+            )
+        return values.reshape(-1, *rest)
+
+    def blocks(self) -> Iterator[Float32]:
+        """All rows in order, a cache-sized block at a time; the pages read are given back."""
+        step = max(1, BLOCK_ELEMENTS // max(1, math.prod(self.shape[1:])))
+        for start in range(0, self.shape[0], step):
+            yield self.rows(start, start + step)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let the system drop the file's pages from this process (they stay in its page cache)."""
+        if self.data is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.data.madvise(mmap.MADV_DONTNEED)
+
+
+def open_weights(files: Mapping[str, Path], index: Path | None) -> dict[str, Tensor]:
+    """All tensors of a model: of one file, or of the files that `index` lists.
+
+    files: file name → path, as `source.find` gives them; index: `model.safetensors.index.json`.
+    """
+    found: dict[str, Tensor] = {}
+    for path in files.values():
+        for name, tensor in read_header(path).items():
+            if name in found:
+                raise ModelError(
+                    f"the tensor {name!r} is also stored in {found[name].path.name}", where=path
+                )
+            found[name] = tensor
+    if index is not None:  # its form was checked by source.find
+        for name, file in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
+            if name not in found or found[name].path != files[file]:
+                raise ModelError(
+                    f"the index says that {name!r} is stored in {file}, which does not hold it",
+                    where=index,
+                    hint="The index and the weights come from different versions of the model.",
+                )
+    return found
+
+
+def read_header(path: Path) -> dict[str, Tensor]:
+    """Map a file and check every promise of its header; raises ModelError."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        length = int.from_bytes(prefix, "little")
+        if len(prefix) < 8 or length > min(size - 8, MAX_HEADER_BYTES):
+            raise ModelError(
+                f"the file is not safetensors, or it is truncated: it has {size} bytes and its "
+                f"header should have {length}",
+                where=path,
+                hint="Download or save it again.",
+            )
+        header = _parse(path, file.read(length))
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size > 8 + length else None
+    base, available = 8 + length, size - 8 - length
+    tensors, spans = {}, []
+    for name, entry in header.items():
+        dtype, shape, start, stop = _entry(path, name, entry)
+        needed = math.prod(shape) * DTYPES[dtype].itemsize
+        if stop - start != needed:
+            raise ModelError(
+                f"the tensor {name!r} takes {stop - start} bytes, but {dtype} of shape "
+                f"{list(shape)} needs {needed}",
+                where=path,
+            )
+        if stop > available:
+            raise ModelError(
+                f"the file is truncated: the tensor {name!r} ends at byte {stop} of the data, "
+                f"the file holds {available}",
+                where=path,
+                hint="Download or save it again.",
+            )
+        spans.append((start, stop, name))
+        tensors[name] = Tensor(name, dtype, shape, path, data, base + start)
+    spans.sort()
+    for (_, end, before), (start, _, after) in zip(spans, spans[1:], strict=False):
+        if start < end:
+            raise ModelError(f"the tensors {before!r} and {after!r} overlap", where=path)
+    return tensors
+
+
+def _parse(path: Path, text: bytes) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in values:
+                raise ModelError(f"the header holds {key!r} twice", where=path)
+            values[key] = value
+        return values
+
+    try:
+        header = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise ModelError(
+            "the file is not safetensors: its header is not a JSON object",
+            where=path,
+            hint="Download or save it again.",
+        )
+    header.pop("__metadata__", None)
+    return header
+
+
+def _entry(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
+    def natural(values: Any) -> bool:
+        return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
+
+    if (
+        not isinstance(entry, dict)
+        or not isinstance(entry.get("dtype"), str)
+        or not natural(entry.get("shape"))
+        or not natural(entry.get("data_offsets"))
+        or len(entry["data_offsets"]) != 2
+        or entry["data_offsets"][0] > entry["data_offsets"][1]
+    ):
+        raise ModelError(
+            f"the header's entry of {name!r} is damaged: {json.dumps(entry)[:80]}", where=path
+        )
+    if entry["dtype"] not in DTYPES:
+        raise ModelError(
+            f"the tensor {name!r} is stored as {entry['dtype']}; read are {', '.join(DTYPES)}",
+            where=path,
+            hint="Save the model in bfloat16, float16 or float32 (already quantized weights "
+            "cannot be quantized again).",
+        )
+    return entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"]
