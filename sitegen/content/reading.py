@@ -81,7 +81,7 @@ def _convert(draft: _Draft, site: Site, config: SiteConfig, converter: Converter
         page_apps.append(App("chat", declared.default, {}, where.line or 1))
     links = Links(site, draft.source, url, draft.path, draft.text)
     html, toc = converter.convert(body, links.resolve)
-    title = matter.title or _title(toc) or title_of(PurePosixPath(draft.source).stem)
+    title = matter.title or _heading(toc) or _named(url, config)
     shared = sorted({app.model for app in page_apps} - declared.own.keys())
     return Page(
         source=draft.path,
@@ -104,9 +104,15 @@ def _convert(draft: _Draft, site: Site, config: SiteConfig, converter: Converter
     )
 
 
-def _title(toc: tuple[Heading, ...]) -> str | None:
+def _heading(toc: tuple[Heading, ...]) -> str | None:
+    """The first heading of the highest level."""
     first = sorted(toc, key=lambda heading: heading.level)[:1]
     return first[0].text if first else None
+
+
+def _named(url: str, config: SiteConfig) -> str:
+    """A title for a page that has none: its last folder's name; the home page is the site."""
+    return title_of(url.split("/")[-2]) if url else config.site.title
 
 
 def _check_names(pages: tuple[Page, ...]) -> None:

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import re
+
+from sitegen.content.markdown import Converter
+from sitegen.content.page import Heading
+
+PAGE = """
+# One
+
+| left | right |
+|:-----|------:|
+| a    | 1     |
+
+- item
+
+  ```python
+  x = "<&>"
+  ```
+
+- [x] done
+
+!!! note
+    Text[^1].
+
+[^1]: A note.
+
+Term
+:   Meaning
+
+~~old~~ {: .lede }
+"""
+
+
+def convert(text: str) -> str:
+    return Converter().convert(text, lambda address: address)[0]
+
+
+def test_a_strict_policy_forbids_nothing_that_markdown_makes() -> None:
+    html = convert(PAGE)
+    assert re.search(r"<[^>]*\s(style|on\w+)=", html) is None
+    assert "<script" not in html and "<style" not in html
+
+
+def test_extensions_that_authors_expect() -> None:
+    html = convert(PAGE)
+    for part in ("<table>", 'class="highlight"', 'type="checkbox"', "admonition", "footnote",
+                 "<dt>Term</dt>", "<del>old</del>"):  # fmt: skip
+        assert part in html, part
+
+
+def test_code_in_a_list_is_coloured_and_escaped() -> None:
+    html = convert("- item\n\n  ```python\n  x = '<&>'\n  ```\n")
+    assert '<span class="n">x</span>' in html
+    assert "&lt;&amp;&gt;" in html
+
+
+def test_contents_are_plain_text_with_unicode_anchors() -> None:
+    _, toc = Converter().convert("# A & *b*\n\n## Über `x`\n", lambda address: address)
+    assert toc == (Heading(1, "a-b", "A & b"), Heading(2, "über-x", "Über x"))
+
+
+def test_a_converter_forgets_the_page_before() -> None:
+    converter = Converter()
+    first = converter.convert("# One\n\n[^1]\n\n[^1]: note\n\n[x]: /x", str)
+    second = converter.convert("# One\n\n[x]", str)
+    assert first != second
+    assert second == Converter().convert("# One\n\n[x]", str)
+
+
+def test_every_address_is_resolved_in_markdown_and_in_raw_html() -> None:
+    text = """
+[a](a.md) ![b](b.png) [c]
+
+[c]: c.md
+
+<div><a href="d.md?x=1&amp;y=2">d</a><img src='e.png'></div>
+
+Inline <a href="f.md">f</a>. <video poster="g.png"></video>
+
+`[no](no.md)` <!-- <a href="comment.md"> -->
+
+<!-- <a href="block-comment.md"> -->
+
+```html
+<a href="code.md">
+```
+"""
+    seen: list[str] = []
+
+    def resolve(address: str) -> str:
+        seen.append(address)
+        return "X&" + address
+
+    html, _ = Converter().convert(text, resolve)
+    found = {"a.md", "b.png", "c.md", "d.md?x=1&y=2", "e.png", "f.md", "g.png"}
+    assert set(seen) == found
+    assert 'href="X&amp;a.md"' in html
+    assert 'href="X&amp;d.md?x=1&amp;y=2"' in html
+    assert 'href="comment.md"' in html

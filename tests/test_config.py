@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from sitegen import config
+from sitegen.errors import ConfigError
+
+Write = Callable[[Mapping[str, str]], Path]
+
+
+def test_a_site_needs_no_file(site: Write) -> None:
+    settings = config.load(site({"content/index.md": "# Home"}))
+    assert settings.site.title == "My site"
+    assert settings.output_folder() == Path("dist")
+    assert settings.base_path == "/"
+    assert settings.models == {}
+
+
+def test_every_table_is_read(site: Write) -> None:
+    text = """
+[site]
+title = "T"
+description = "D"
+base_url = "https://example.org/docs"
+language = "de"
+author = "A"
+[build]
+output = "public/site"
+drafts = true
+[theme]
+name = "mine"
+[theme.options]
+accent = "plum"
+[models]
+short = "builtin:storyteller"
+[models.long]
+id = "./folder"
+revision = "v1"
+quantization = "fp32"
+context = 128
+"""
+    settings = config.load(site({"sitegen.toml": text}))
+    assert settings.site.base_url == "https://example.org/docs/"
+    assert settings.base_path == "/docs/"
+    assert settings.output_folder() == Path("public/site")
+    assert settings.build.drafts
+    assert settings.theme.options == {"accent": "plum"}
+    assert settings.models["short"] == config.ModelSpec(id="builtin:storyteller")
+    assert settings.models["long"] == config.ModelSpec(
+        id="./folder", revision="v1", quantization="fp32", context=128
+    )
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(site: Write) -> None:
+    root = site({"sitegen.toml": '\ufeff[site]\r\ntitle = "T"\r\n'})
+    assert config.load(root).site.title == "T"
+
+
+def test_settings_do_not_change(site: Write) -> None:
+    settings = config.load(site({"sitegen.toml": ""}))
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.root = Path("elsewhere")
+
+
+def test_the_root_is_no_key_of_the_file(site: Write) -> None:
+    with pytest.raises(ConfigError, match='sitegen.toml:1:1: unknown key "root"'):
+        config.load(site({"sitegen.toml": 'root = "elsewhere"\n'}))
+
+
+def test_a_key_in_an_inline_table_is_found_on_its_line(site: Write) -> None:
+    root = site({"sitegen.toml": '[site]\n\n[models]\na = { id = "./a", contxt = 32 }\n'})
+    with pytest.raises(ConfigError, match='^sitegen.toml:4:19: unknown key "contxt"'):
+        config.load(root)
+
+
+def test_text_that_is_not_utf8_is_named_by_line(site: Write) -> None:
+    root = site({"sitegen.toml": ""})
+    (root / "sitegen.toml").write_bytes(b'[site]\ntitle = "caf\xe9"\n')
+    with pytest.raises(ConfigError, match="^sitegen.toml:2: this line is not UTF-8"):
+        config.load(root)
+
+
+def test_a_root_that_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no folder"):
+        config.load(tmp_path / "nowhere")
+
+
+def test_an_output_given_by_hand_may_lie_anywhere_but_over_the_sources(
+    site: Write, tmp_path: Path
+) -> None:
+    settings = config.load(site({"content/index.md": "# Home"}))
+    assert settings.output_folder(tmp_path / "public") == tmp_path / "public"
+    for folder in (Path(), Path(".."), Path("content"), Path("content/public"), Path("static")):
+        with pytest.raises(ConfigError, match="^the output folder"):
+            settings.output_folder(folder)
+
+
+def test_the_cache_is_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITEGEN_CACHE", str(tmp_path))
+    assert config.cache_folder() == tmp_path
+    monkeypatch.delenv("SITEGEN_CACHE")
+    assert config.cache_folder().name == "sitegen"
