@@ -8,6 +8,7 @@ a site that wants another page template writes `themes/default/templates/page.ht
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def load(config: SiteConfig) -> Theme:
     shipped = next((folder for folder in SHIPPED if folder.is_dir()), SHIPPED[0])
     roots = (config.root / "themes", shipped)
     own = [root / name for root in roots if (root / name).is_dir()]
-    if not own or name.startswith("."):
+    if not own or not re.fullmatch(r"\w[\w.-]*", name):
         there = {path.name for root in roots if root.is_dir() for path in root.iterdir()}
         raise ThemeError(
             f'there is no theme "{name}"',
