@@ -4,6 +4,7 @@
 
 import { load, plan } from "../sitegen.js";
 import { abortedError } from "../protocol.js";
+import { isolateOnce } from "./isolation.js";
 
 /**
  * @typedef {import("../protocol.js").Progress} Progress
@@ -88,6 +89,7 @@ export class SharedModel extends EventTarget {
     try {
       this.plan = await plan(this.name, { backend: "auto" });
       if (this.phase === "looking" || this.phase === "failed") this.#enter("idle");
+      void isolateOnce(this.plan.backend);
     } catch (error) {
       this.#fail(error);
     } finally {
