@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import hashlib
+import html
+import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import tiny_models
 
-from sitegen.errors import ContentError, OutputError
+from sitegen import vendor
+from sitegen.errors import ContentError, ModelError, OutputError, VendorError
 from sitegen.site import build
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -105,5 +113,106 @@ def test_drafts_on_request(whole: Path, tmp_path: Path) -> None:
 def test_an_author_s_file_replaces_nothing_else(site: Write, tmp_path: Path, name: str) -> None:
     root = site({"content/index.md": "# Home", f"static/{name}": "mine"})
     with pytest.raises((ContentError, OutputError), match=f"static/{name}: "):
+        build(root, cache=tmp_path / "cache")
+    assert not (root / "dist").exists()
+
+
+# -- with models -------------------------------------------------------------------------------
+
+PAGE = """---
+model: ./tiny
+---
+# Home
+
+Before.
+
+```form
+fields: [{name: topic, label: A "topic" & <more>}]
+prompt: About {{ topic }}
+```
+
+After.
+"""
+TOML = """
+[models.twin]
+id = "./tiny"
+[models.unused]
+id = "./nowhere"
+"""
+MAX_FILE_BYTES = 25 * 1024 * 1024  # Cloudflare's limit, the smallest of the hosts'
+
+
+@pytest.fixture
+def packages() -> None:
+    try:
+        vendor.check()
+    except VendorError as error:
+        pytest.skip(error.problem)
+
+
+def test_a_site_with_a_model(site: Write, tmp_path: Path, packages: None) -> None:
+    root = site({
+        "sitegen.toml": TOML, "content/index.md": PAGE,
+        "content/twin.md": "```chat\nmodel: twin\n```\n",
+    })  # fmt: skip
+    tiny_models.write_model(root / "tiny")
+    said: list[str] = []
+    report = build(root, cache=tmp_path / "cache", report=said.append)
+
+    assert list(report.models) == ["tiny", "twin"]
+    assert report.models["tiny"] == report.models["twin"]
+    # One specification, two names: exported once.
+    assert sum("model.safetensors" in sentence for sentence in said) == 1
+
+    dist = root / "dist"
+    home = (dist / "index.html").read_text()
+    assert home.index("Before.") < home.index("<sitegen-form") < home.index("After.")
+    assert "<!--sitegen:app" not in home
+    found = re.findall(r'<sitegen-form model="tiny" options="([^"]*)">', home)
+    options = json.loads(html.unescape(found[0]))
+    assert options["fields"][0]["label"] == 'A "topic" & <more>'
+    assert '<sitegen-chat model="twin"' in (dist / "twin" / "index.html").read_text()
+
+    index = json.loads((dist / "_sitegen" / "models.json").read_text())
+    assert [model["name"] for model in index["models"]] == ["tiny", "twin"]
+    shell = json.loads(re.findall("SITEGEN = (.*);", (dist / "sw.js").read_text())[0])["shell"]
+    for path in shell:
+        assert (dist / path / "index.html" if path.endswith("/") else dist / path).is_file(), path
+    for path in (dist / "_sitegen" / "files").iterdir():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+        assert path.stat().st_size < MAX_FILE_BYTES
+
+    again = build(root, cache=tmp_path / "cache", report=said.append)
+    assert again.write.written == ()
+    assert sum("model.safetensors" in sentence for sentence in said) == 1
+
+
+def test_a_cached_model_imports_no_exporter(site: Write, tmp_path: Path, packages: None) -> None:
+    root = site({"content/index.md": "---\nmodel: ./tiny\n---\n"})
+    tiny_models.write_model(root / "tiny")
+    build(root, cache=tmp_path / "cache")
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from sitegen.site import build\n"
+        f"build(Path(), cache=Path({str(tmp_path / 'cache')!r}))\n"
+        "heavy = {'numpy', 'onnx', 'onnxruntime', 'tokenizers', 'torch'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_model_that_cannot_be_used_is_named_where_the_page_names_it(
+    site: Write, tmp_path: Path
+) -> None:
+    root = site({"content/index.md": "# Home", "content/a.md": "---\nmodel: builtin:nobody\n---\n"})
+    with pytest.raises(ModelError, match="^content/a.md:2:8: there is no built-in model"):
         build(root, cache=tmp_path / "cache")
     assert not (root / "dist").exists()
