@@ -2,7 +2,7 @@
 
     <cache>/models/<key>.json       manifest and file sizes of one export
     <cache>/files/<sha256>.bin      graphs, shards, tokenizers: named by content, shared by models
-    <cache>/sources/<path hash>.json  SHA-256 of source files, by size and time of change
+    <cache>/digests.json            SHA-256 of source files, remembered between builds
     <cache>/staging/<random>/       an export under way
 
 Nothing is locked: files enter by a rename under the hash of their content, so two builds at once
@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from sitegen.config import ModelSpec
+from sitegen.digests import Digests, write_atomically
 from sitegen.errors import ModelError
-from sitegen.models.source import Source, hash_file
+from sitegen.models.source import Source
 
 ABANDONED_S = 24 * 3600  # age at which a staging folder belongs to a build that was killed
 
@@ -49,7 +50,13 @@ class Cache:
         paths = {**source.files, **source.weights}
         if source.index is not None:
             paths[source.index.name] = source.index
-        parts = {"files": self._hashes(paths), "spec": spec.model_dump(), "exporter": exporter()}
+        digests = Digests(self.folder / "digests.json")
+        try:
+            hashes = {name: digests.of(path) for name, path in paths.items()}
+        except OSError as error:
+            raise ModelError(f"cannot be read: {error.strerror}", where=error.filename) from error
+        digests.save()
+        parts = {"files": hashes, "spec": spec.model_dump(), "exporter": exporter()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def load(self, key: str) -> Model | None:
@@ -93,37 +100,11 @@ class Cache:
             sizes[path.stem] = path.stat().st_size
             path.replace(self._path(path.stem))
         entry = self.folder / "models" / f"{key}.json"
-        write_atomically(entry, json.dumps({"manifest": manifest, "files": sizes}))
+        write_atomically(entry, json.dumps({"manifest": manifest, "files": sizes}).encode())
         return Model(manifest, {sha256: self._path(sha256) for sha256 in sizes})
 
     def _path(self, sha256: str) -> Path:
         return self.files / f"{sha256}.bin"
-
-    def _hashes(self, paths: Mapping[str, Path]) -> dict[str, str]:
-        """SHA-256 of each file, remembered by path, size and time of the last change."""
-        place = hashlib.sha256("\0".join(str(p.absolute()) for p in paths.values()).encode())
-        memo = self.folder / "sources" / f"{place.hexdigest()[:32]}.json"
-        try:
-            before = json.loads(memo.read_text(encoding="utf-8"))
-            known = {name: (tuple(stamp), sha) for name, (stamp, sha) in before.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            known = {}
-        now: dict[str, tuple[tuple[int, int], str]] = {}
-        for name, path in paths.items():
-            try:
-                status = path.stat()
-                stamp = (status.st_size, status.st_mtime_ns)
-                remembered = known.get(name)
-                same = remembered is not None and remembered[0] == stamp
-                now[name] = (stamp, remembered[1] if remembered and same else hash_file(path))
-            except OSError as error:
-                raise ModelError(f"cannot be read: {error.strerror}", where=path) from error
-        if now != known:
-            try:
-                write_atomically(memo, json.dumps(now))
-            except OSError as error:
-                raise self._unwritable(error) from error
-        return {name: sha for name, (_, sha) in now.items()}
 
     def _unwritable(self, error: OSError) -> ModelError:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
@@ -135,21 +116,6 @@ class Cache:
             if full
             else "Let SITEGEN_CACHE name a folder that can be written.",
         )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(text)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.replace(path)
 
 
 @functools.cache

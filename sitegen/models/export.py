@@ -7,6 +7,8 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from sitegen.config import ModelSpec
 from sitegen.errors import ModelError
 from sitegen.models import manifest as wire
@@ -45,7 +47,14 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
     prompts = _prompts(text, decoder, context)
     progress(f"{title}: computing the reference")
     ids = (prompts[0] * PROMPT_TOKENS)[: min(PROMPT_TOKENS, context)]
-    reference = decoder.reference(weights, ids)
+    with np.errstate(over="ignore", invalid="ignore"):
+        reference = decoder.reference(weights, ids)
+    if not np.isfinite(reference).all():
+        raise ModelError(
+            "the model computes infinite numbers from an ordinary sentence",
+            where=source.folder,
+            hint="The weights are damaged, or training diverged.",
+        )
 
     with cache.staging() as folder:
         variants: list[wire.Variant] = []
@@ -96,7 +105,7 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
             generation=wire.Generation.model_validate(dict(text.generation)),
             variants=tuple(variants),
         )
-        return cache.store(key, manifest.to_json(), folder.glob("*.bin"))
+        return cache.store(key, manifest.to_json(), sorted(folder.glob("*.bin")))
 
 
 def _context(decoder: Decoder, spec: ModelSpec, source: Source) -> int:

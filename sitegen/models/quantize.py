@@ -122,9 +122,9 @@ class Int8:
         self.matrix = matrix
         self.scales: Float32 = np.zeros(matrix.rows, np.float32)
 
-    def transposed(self) -> Iterator[NDArray[np.uint8]]:
+    def transposed(self, limit: int = COLUMN_SLICE_BYTES) -> Iterator[NDArray[np.uint8]]:
         """(columns, rows) in slices of columns: a slice is one pass over the source."""
-        for columns in column_slices(self.matrix, 1):
+        for columns in column_slices(self.matrix, limit):
             out = np.empty((columns.stop - columns.start, self.matrix.rows), np.uint8)
             start = 0
             for rows in self.matrix.blocks():
@@ -144,9 +144,9 @@ class Int8:
             yield q
 
 
-def transposed(matrix: Matrix) -> Iterator[Float32]:
+def transposed(matrix: Matrix, limit: int = COLUMN_SLICE_BYTES) -> Iterator[Float32]:
     """Unquantized (columns, rows) in slices of columns."""
-    for columns in column_slices(matrix, 4):
+    for columns in column_slices(matrix, limit // 4):
         out = np.empty((columns.stop - columns.start, matrix.rows), np.float32)
         start = 0
         for rows in matrix.blocks():
@@ -155,9 +155,9 @@ def transposed(matrix: Matrix) -> Iterator[Float32]:
         yield out
 
 
-def column_slices(matrix: Matrix, itemsize: int) -> Iterator[slice]:
-    """Slices of columns whose transpose takes at most COLUMN_SLICE_BYTES."""
-    step = max(1, COLUMN_SLICE_BYTES // (matrix.rows * itemsize))
+def column_slices(matrix: Matrix, elements: int) -> Iterator[slice]:
+    """Slices of columns that hold at most so many elements."""
+    step = max(1, elements // matrix.rows)
     for start in range(0, matrix.columns, step):
         yield slice(start, min(start + step, matrix.columns))
 

@@ -6,7 +6,6 @@ Standard library only: a build whose models are cached goes no further than this
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
 import re
@@ -166,9 +165,3 @@ def _files_of(index: Path) -> list[str]:
             where=index,
         )
     return names
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -85,11 +85,14 @@ class Fields:
             raise self.error(key, "is missing")
         return default
 
-    def integer(self, key: str, default: int | None = None, *, low: int = 1) -> int:
-        """A whole number, at least `low` and below 2**31; null counts as absent."""
+    def integer(
+        self, key: str, default: int | None = None, *, low: int = 1, high: int = 2**31 - 1
+    ) -> int:
+        """A whole number from `low` to `high`; null counts as absent."""
         value = self._get(key, default)
-        if type(value) is not int or not low <= value < 2**31:
-            raise self.error(key, f"is {value!r}; a whole number of at least {low} is expected")
+        if type(value) is not int or not low <= value <= high:
+            limits = f"of at least {low}" if high == 2**31 - 1 else f"from {low} to {high}"
+            raise self.error(key, f"is {value!r}; a whole number {limits} is expected")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:

@@ -53,7 +53,7 @@ class Family(Decoder):
         if (activation := fields.text("hidden_act", "silu")) != "silu":
             raise fields.error("hidden_act", f"is {activation!r}; a llama uses 'silu'")
         return cls(
-            layers=fields.integer("num_hidden_layers"),
+            layers=fields.integer("num_hidden_layers", high=1024),
             hidden=hidden,
             heads=heads,
             kv_heads=kv_heads,

@@ -1,0 +1,178 @@
+"""The cache: nothing heavy on a hit, nothing half-written, nothing damaged returned."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_models import write_model
+
+from sitegen.config import ModelSpec
+from sitegen.errors import ModelError
+from sitegen.models import Model, prepare
+from sitegen.models.cache import ABANDONED_S, Cache
+
+PREPARE = """
+import sys
+from pathlib import Path
+from sitegen.config import ModelSpec
+from sitegen.models import prepare
+root = Path(sys.argv[1])
+model = prepare(ModelSpec(id="./m"), root=root, cache=root / "cache")
+heavy = {"numpy", "onnx", "onnxruntime", "tokenizers", "jinja2", "yaml"}
+print(*sorted(heavy & sys.modules.keys()), sep=",")
+print(*sorted(model.files), sep=",")
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_model(tmp_path / "m")
+    return tmp_path
+
+
+def ready(root: Path, said: list[str] | None = None, **spec: object) -> Model:
+    return prepare(
+        ModelSpec.model_validate({"id": "./m", **spec}),
+        root=root,
+        cache=root / "cache",
+        progress=None if said is None else said.append,
+    )
+
+
+def start(root: Path, limit: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", limit + PREPARE, str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def test_a_hit_imports_nothing_heavy(root: Path) -> None:
+    ready(root)
+    out, errors = start(root).communicate()
+    assert errors == ""
+    assert out.splitlines()[0] == ""
+
+
+def test_a_hit_is_the_same_model(root: Path) -> None:
+    first, said = ready(root), list[str]()
+    second = ready(root, said)
+    assert said == []
+    assert json.dumps(first.manifest) == json.dumps(second.manifest)
+    assert first.files == second.files
+
+
+def test_an_export_is_the_same_bytes_every_time(root: Path) -> None:
+    one = prepare(ModelSpec(id="./m"), root=root, cache=root / "one")
+    two = prepare(ModelSpec(id="./m"), root=root, cache=root / "two")
+    assert json.dumps(one.manifest) == json.dumps(two.manifest)
+
+
+def test_what_makes_another_export(root: Path) -> None:
+    keys = [ready(root).manifest, ready(root, context=32).manifest]
+    keys.append(ready(root, quantization="fp32").manifest)
+    (root / "m" / "README.md").write_text("Another card.\n")
+    keys.append(ready(root).manifest)
+    assert len({json.dumps(key) for key in keys}) == 4
+    assert len(list((root / "cache" / "models").iterdir())) == 4
+
+
+def test_a_change_of_the_same_size_is_noticed(root: Path) -> None:
+    ready(root)
+    path = root / "m" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 0x40
+    path.write_bytes(data)
+    said: list[str] = []
+    ready(root, said)
+    assert said
+
+
+@pytest.mark.parametrize("damage", ["truncate", "remove"])
+def test_a_damaged_file_is_made_again(root: Path, damage: str) -> None:
+    model = ready(root)
+    shard = model.manifest["variants"][0]["weights"]["shards"][0]
+    path = model.files[shard["sha256"]]
+    if damage == "remove":
+        path.unlink()
+    else:
+        os.truncate(path, 100)
+    said: list[str] = []
+    assert ready(root, said).manifest == model.manifest
+    assert said
+    assert path.stat().st_size == shard["bytes"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"files": {"a": 1}}', '{"manifest": {}}'])
+def test_a_damaged_entry_is_made_again(root: Path, text: str) -> None:
+    model = ready(root)
+    [entry] = (root / "cache" / "models").iterdir()
+    entry.write_text(text)
+    assert ready(root).manifest == model.manifest
+
+
+def test_damaged_digests_are_made_again(root: Path) -> None:
+    model = ready(root)
+    (root / "cache" / "digests.json").write_text("[[")
+    said: list[str] = []
+    assert ready(root, said).manifest == model.manifest
+    assert said == []
+
+
+def test_two_builds_at_once(root: Path) -> None:
+    builds = [start(root) for _ in range(2)]
+    results = [build.communicate() for build in builds]
+    assert [errors for _, errors in results] == ["", ""]
+    files = {out.splitlines()[1] for out, _ in results}
+    assert len(files) == 1
+    assert list((root / "cache" / "staging").iterdir()) == []
+    said: list[str] = []
+    ready(root, said)
+    assert said == []
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with pytest.raises(ModelError) as error, cache.staging() as folder:
+        (folder / "half").write_bytes(b"...")
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "half"))
+    assert error.value.problem == "the disk is full"
+    assert "SITEGEN_CACHE" in (error.value.hint or "")
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file sizes")
+def test_a_write_that_fails_leaves_nothing(root: Path) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+    _, errors = start(root, limit).communicate()
+    assert "ModelError" in errors and "the cache cannot be used: " in errors
+    assert not list((root / "cache").glob("files/*"))
+    assert not list((root / "cache").glob("models/*"))
+    assert not list((root / "cache").glob("staging/*"))
+
+
+def test_a_cache_that_is_a_file(root: Path) -> None:
+    (root / "cache").write_text("")
+    with pytest.raises(ModelError, match="the cache cannot be used"):
+        ready(root)
+
+
+def test_what_a_killed_build_left_is_cleared(root: Path) -> None:
+    old, young = (root / "cache" / "staging" / name for name in ("old", "young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    (old / "part").write_bytes(b"...")
+    long_ago = time.time() - ABANDONED_S - 60
+    os.utime(old, (long_ago, long_ago))
+    ready(root)
+    assert not old.exists()
+    assert young.exists()

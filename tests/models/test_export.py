@@ -1,0 +1,332 @@
+"""Whole exports of tiny models: graphs against the reference, manifests against their schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+from tiny_models import LLAMA3_ROPE, VOCAB, config, random_weights, write_model, write_safetensors
+
+import sitegen.models
+from sitegen.config import ModelSpec, Quantization
+from sitegen.errors import ModelError
+from sitegen.models import Model, prepare
+from sitegen.models.families import read_decoder
+from sitegen.models.shards import File, join
+from sitegen.models.variants import VARIANTS
+from sitegen.models.verify import Runner, distance
+from sitegen.models.weights import open_weights
+
+KINDS: dict[str, dict[str, Any]] = {
+    "tied": {},
+    "untied": {"tie_word_embeddings": False, "dtype": "F32", "files": 3},
+    "biases": {"attention_bias": True, "mlp_bias": True, "dtype": "F16"},
+    "llama3-rope": {"rope_scaling": LLAMA3_ROPE},
+    "linear-rope": {"rope_scaling": {"type": "linear", "factor": 4.0}},
+    "wide-heads": {"head_dim": 32, "num_key_value_heads": 1},
+    "one-layer": {"num_hidden_layers": 1, "num_key_value_heads": 4},
+}
+IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 40)]
+
+Prepare = Callable[..., Model]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("site")
+    for name, changes in KINDS.items():
+        write_model(root / name, **changes)
+    yield root
+
+
+@pytest.fixture(scope="module")
+def exported(root: Path) -> Prepare:
+    def exported(name: str, quantization: Quantization = "q4", **spec: Any) -> Model:
+        spec = {"id": f"./{name}", "quantization": quantization, **spec}
+        return prepare(ModelSpec(**spec), root=root, cache=root / "cache")
+
+    return exported
+
+
+def runners(model: Model, folder: Path) -> dict[str, Runner]:
+    """Every variant under onnxruntime, from the files the manifest names."""
+    _, decoder = read_decoder(folder / "config.json")
+    variants = {v.name: v for v in VARIANTS[model.manifest["quantization"]]}
+    loaded = {}
+    for variant in model.manifest["variants"]:
+        shards = [File(s["sha256"], s["bytes"]) for s in variant["weights"]["shards"]]
+        weights = join(model.files[shards[0].sha256].parent, shards)
+        graph = model.files[variant["graph"]["sha256"]].read_bytes()
+        loaded[variant["name"]] = Runner(graph, weights, decoder, variants[variant["name"]])
+    return loaded
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_unquantized_graph_computes_the_reference(
+    root: Path, exported: Prepare, kind: str
+) -> None:
+    _, decoder = read_decoder(root / kind / "config.json")
+    files = {p.name: p for p in (root / kind).glob("*.safetensors")}
+    expected = decoder.reference(open_weights(files, None), IDS)
+    runner = runners(exported(kind, "fp32"), root / kind)["fp32"]
+    logits, _ = runner.forward(IDS, runner.empty(), len(IDS))
+    assert distance(logits, expected) < 1e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cache_computes_what_one_pass_does(root: Path, exported: Prepare, kind: str) -> None:
+    runner = runners(exported(kind, "fp32"), root / kind)["fp32"]
+    whole, end = runner.forward(IDS, runner.empty(), len(IDS))
+    parts, past = [], runner.empty()
+    for start, stop in ((0, 1), (1, 17), (17, 39), (39, 40)):
+        logits, past = runner.forward(IDS[start:stop], past, stop - start)
+        parts.append(logits)
+    assert distance(np.concatenate(parts), whole) < 1e-5
+    np.testing.assert_allclose(past[0], end[0], atol=1e-5)
+
+
+def test_only_the_wanted_logits_are_computed(root: Path, exported: Prepare) -> None:
+    for runner in runners(exported("tied"), root / "tied").values():
+        whole, _ = runner.forward(IDS, runner.empty(), len(IDS))
+        for keep in (1, 3):
+            logits, _ = runner.forward(IDS, runner.empty(), keep)
+            assert logits.shape == (keep, VOCAB)
+            np.testing.assert_allclose(logits, whole[-keep:], atol=0.05)
+        everything, _ = runner.forward(IDS, runner.empty(), 0)
+        np.testing.assert_allclose(everything, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_quantized_graphs_compute_the_quantized_weights(
+    root: Path, exported: Prepare, kind: str, tmp_path: Path
+) -> None:
+    """Against the reference over the numbers the files really hold: no room for wrong wiring."""
+    _, decoder = read_decoder(root / kind / "config.json")
+    changes = {k: v for k, v in KINDS[kind].items() if k not in ("dtype", "files")}
+    weights = random_weights(config(**changes))
+    if KINDS[kind].get("dtype", "BF16") == "BF16":
+        weights = {n: (w.view("<u4") & 0xFFFF0000).view("<f4") for n, w in weights.items()}
+    for name, runner in runners(exported(kind), root / kind).items():
+        rounded = {
+            key: values if values.ndim == 1 else round_weights(values, name == "wasm")
+            for key, values in weights.items()
+        }
+        write_safetensors(tmp_path / name, rounded)
+        expected = decoder.reference(open_weights({name: tmp_path / name}, None), IDS)
+        logits, _ = runner.forward(IDS, runner.empty(), len(IDS))
+        # What is left are activations: eight bits in every product, half precision in one variant.
+        assert distance(logits, expected) < 0.06, name
+
+
+def round_weights(values: np.ndarray, int8: bool) -> np.ndarray:
+    """To the nearest of the steps the scheme allows, written again from its definition."""
+    if int8:
+        scale = np.abs(values).max(axis=1, keepdims=True) / 127
+        return (np.round(values / scale) * scale).astype(np.float32)
+    blocks = values.reshape(len(values), -1, 32)
+    extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
+    scale = (extreme / -8).astype(np.float16).astype(np.float32)
+    return (np.clip(np.round(blocks / scale), -8, 7) * scale).reshape(values.shape)
+
+
+def test_the_manifest_keeps_its_schema(exported: Prepare) -> None:
+    schema = json.loads(
+        (Path(sitegen.models.__file__).parent / "manifest.schema.json").read_text("utf-8")
+    )
+    for kind in KINDS:
+        for quantization in ("q4", "fp32"):
+            manifest = exported(kind, quantization).manifest
+            jsonschema.validate(json.loads(json.dumps(manifest)), schema)
+            assert set(manifest) == set(schema["properties"])
+
+
+def test_what_the_manifest_says(root: Path, exported: Prepare) -> None:
+    manifest = exported("tied").manifest
+    assert manifest["title"] == "Tied"
+    assert manifest["licence"]["id"] == "apache-2.0"
+    assert manifest["context_length"] == 512
+    assert manifest["parameters"] == sum(w.size for w in random_weights(config()).values())
+    assert manifest["kv_cache"] == {"layers": 2, "heads": 2, "head_dim": 16}
+    assert [v["name"] for v in manifest["variants"]] == ["webgpu-f16", "webgpu-f32", "wasm"]
+    assert manifest["variants"][0]["features"] == ["shader-f16"]
+    texts = [manifest["tokenizer"][key]["bytes"] for key in ("file", "config")]
+    for variant in manifest["variants"]:
+        assert variant["bytes"] == variant["graph"]["bytes"] + variant["weights"]["bytes"] + sum(
+            texts
+        )
+
+
+def test_every_named_file_is_there_under_its_hash(exported: Prepare) -> None:
+    model = exported("untied")
+    named = set()
+
+    def collect(value: Any) -> None:
+        if isinstance(value, dict):
+            if "sha256" in value:
+                assert value["path"] == f"files/{value['sha256']}.bin"
+                assert model.files[value["sha256"]].stat().st_size == value["bytes"]
+                named.add(value["sha256"])
+            for inner in value.values():
+                collect(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                collect(inner)
+
+    collect(json.loads(json.dumps(model.manifest)))
+    assert named == model.files.keys()
+    for sha256, path in model.files.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def test_both_gpu_variants_share_every_byte_of_their_weights(exported: Prepare) -> None:
+    half, single, wasm = exported("biases").manifest["variants"]
+    assert half["weights"] == single["weights"]
+    assert half["graph"] != single["graph"]
+    assert wasm["weights"] != single["weights"]
+
+
+def test_a_tied_table_is_stored_once(exported: Prepare) -> None:
+    tied, untied = (exported(kind).manifest["variants"] for kind in ("tied", "untied"))
+    for one, two, bits in zip(tied, untied, (4.5, 4.5, 8), strict=True):
+        table = VOCAB * 64 * bits / 8
+        assert two["weights"]["bytes"] - one["weights"]["bytes"] == pytest.approx(table, rel=0.1)
+
+
+def test_graphs_hold_no_weights(exported: Prepare) -> None:
+    model = exported("tied")
+    for variant in model.manifest["variants"]:
+        graph = onnx.load_from_string(model.files[variant["graph"]["sha256"]].read_bytes())
+        inside = [t for t in graph.graph.initializer if not t.external_data]
+        assert all(len(t.raw_data) <= 8 for t in inside)
+        assert {e.value for t in graph.graph.initializer for e in t.external_data[:1]} == {
+            "weights.bin"
+        }
+
+
+def test_the_self_check_is_what_the_variant_computes(root: Path, exported: Prepare) -> None:
+    model = exported("wide-heads")
+    for variant in model.manifest["variants"]:
+        runner = runners(model, root / "wide-heads")[variant["name"]]
+        check = variant["self_check"]
+        ids, past, found = check["prompt_ids"], runner.empty(), []
+        for _ in check["next_ids"]:
+            logits, past = runner.forward(ids, past, 1)
+            second, first = np.sort(logits[0])[-2:]
+            assert first - second >= check["tolerance"] > 0
+            ids = [int(logits[0].argmax())]
+            found += ids
+        assert found == check["next_ids"]
+
+
+def test_a_shorter_context(exported: Prepare) -> None:
+    model = exported("tied", context=16)
+    assert model.manifest["context_length"] == 16
+    check = model.manifest["variants"][0]["self_check"]
+    assert len(check["prompt_ids"]) + len(check["next_ids"]) <= 16
+
+
+def test_a_context_longer_than_the_models_own(exported: Prepare) -> None:
+    with pytest.raises(ModelError) as error:
+        exported("tied", context=513)
+    assert "the context of 513 tokens is longer than the model's own, 512" in error.value.problem
+
+
+def test_progress_is_told_in_sentences(tmp_path: Path) -> None:
+    write_model(tmp_path / "fox-tales")
+    said: list[str] = []
+    prepare(ModelSpec(id="./fox-tales"), root=tmp_path, cache=tmp_path / "c", progress=said.append)
+    assert said[0] == "Fox tales: reading model.safetensors"
+    assert "Fox tales: verifying webgpu-f16" in said
+    assert any(re.search(r"int4 weights \d\.\d of \d\.\d MiB", sentence) for sentence in said)
+    assert any("likeliest token" in sentence for sentence in said)
+
+
+def fails(folder: Path) -> str:
+    with pytest.raises(ModelError) as error:
+        prepare(ModelSpec(id="./m"), root=folder, cache=folder / "cache")
+    assert not list((folder / "cache").glob("files/*"))
+    assert not list((folder / "cache").glob("staging/*"))
+    return str(error.value)
+
+
+def test_a_tensor_of_another_shape(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    weights = random_weights(config())
+    weights["model.layers.1.mlp.up_proj.weight"] = np.zeros((95, 64), np.float32)
+    write_safetensors(tmp_path / "m" / "model.safetensors", weights)
+    assert (
+        "the tensor 'model.layers.1.mlp.up_proj.weight' has shape [95, 64]; config.json makes it "
+        "[96, 64] (intermediate_size, hidden_size)"
+    ) in fails(tmp_path)
+
+
+def test_missing_tensors(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    weights = random_weights(config())
+    del weights["model.norm.weight"]
+    write_safetensors(tmp_path / "m" / "model.safetensors", weights)
+    assert "1 of 20 tensors are missing: model.norm.weight" in fails(tmp_path)
+
+
+def test_a_missing_head_may_be_tied(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    values = json.dumps(config(tie_word_embeddings=False))
+    (tmp_path / "m" / "config.json").write_text(values)
+    message = fails(tmp_path)
+    assert "tensors are missing: lm_head.weight" in message
+    assert "config.json says `tie_word_embeddings`" in message
+
+
+def test_tensors_nobody_asked_for(tmp_path: Path) -> None:
+    write_model(tmp_path / "m", attention_bias=True)
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config()))
+    message = fails(tmp_path)
+    assert "tensors that config.json does not account for: model.layers.0.self_attn.k_p" in message
+    assert "and 4 more" in message
+
+
+def test_a_tied_head_may_be_stored_again(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    weights = random_weights(config())
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(8, np.float32)
+    write_safetensors(tmp_path / "m" / "model.safetensors", weights)
+    prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "cache")
+
+
+def test_weights_that_are_not_finite(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    weights = random_weights(config())
+    weights["model.layers.0.mlp.down_proj.weight"][3, 4] = np.nan
+    write_safetensors(tmp_path / "m" / "model.safetensors", weights)
+    assert "'model.layers.0.mlp.down_proj.weight' holds NaN or infinity" in fails(tmp_path)
+
+
+def test_weights_that_lead_to_infinity(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    weights = random_weights(config())
+    weights["model.norm.weight"][5] = 3e38
+    weights["model.embed_tokens.weight"] *= 100
+    write_safetensors(tmp_path / "m" / "model.safetensors", weights)
+    assert "computes infinite numbers from an ordinary sentence" in fails(tmp_path)
+
+
+def test_dimensions_int4_cannot_cut(tmp_path: Path) -> None:
+    write_model(tmp_path / "m", intermediate_size=80)
+    assert "rows of 80 weights; int4 needs a multiple of 32" in fails(tmp_path)
+    spec = ModelSpec(id="./m", quantization="fp32")
+    assert prepare(spec, root=tmp_path, cache=tmp_path / "c").manifest["variants"]
+
+
+def test_a_card_whose_header_is_broken(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    (tmp_path / "m" / "README.md").write_text("---\nlicense: [\n---\n")
+    assert "the model card's header is not YAML" in fails(tmp_path)

@@ -1,0 +1,154 @@
+"""The text side of a model: special tokens, chat templates, and what does not fit together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_models import CHAT_TEMPLATE, VOCAB, write_model
+
+from sitegen.errors import ModelError
+from sitegen.models.tokenizer import Text, read_text
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_model(tmp_path)
+
+
+def change(folder: Path, name: str, **values: Any) -> None:
+    path = folder / name
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**before, **values}), encoding="utf-8")
+
+
+def read(folder: Path, vocab: int = VOCAB) -> Text:
+    return read_text({path.name: path for path in folder.iterdir()}, vocab)
+
+
+def test_what_a_usual_model_says(folder: Path) -> None:
+    text = read(folder)
+    assert (text.bos_token, text.eos_token, text.eos_token_ids) == (None, "<|end|>", (0,))
+    assert text.chat_template == CHAT_TEMPLATE
+    assert text.generation == {}
+
+
+def test_end_tokens_of_all_files_are_merged(folder: Path) -> None:
+    change(folder, "generation_config.json", eos_token_id=[3, 0])
+    change(folder, "config.json", eos_token_id=7)
+    assert read(folder).eos_token_ids == (3, 0, 7)
+
+
+def test_special_tokens_as_objects_and_in_their_own_file(folder: Path) -> None:
+    change(folder, "tokenizer_config.json", eos_token={"content": "<|end|>", "lstrip": False})
+    change(folder, "special_tokens_map.json", bos_token={"content": "<|user|>"})
+    text = read(folder)
+    assert (text.bos_token, text.eos_token) == ("<|user|>", "<|end|>")
+
+
+def test_named_chat_templates(folder: Path) -> None:
+    named = [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}]
+    change(folder, "tokenizer_config.json", chat_template=named)
+    assert read(folder).chat_template == "D"
+    change(folder, "tokenizer_config.json", chat_template=named[:1])
+    with pytest.raises(ModelError) as error:
+        read(folder)
+    assert "none is named 'default'" in error.value.problem
+    assert error.value.hint == "Found: tool_use."
+
+
+def test_a_template_file_comes_first(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}!")
+    assert read(folder).chat_template == "{{ messages[0].content }}!"
+
+
+def test_prompts_are_rendered_as_a_browser_does(folder: Path) -> None:
+    text = read(folder)
+    user, end, assistant = 1, 0, 2
+    ids = text.encode("the an")
+    assert (ids[0], ids[-2:]) == (user, [end, assistant])
+
+
+def test_a_model_without_template_continues_text(tmp_path: Path) -> None:
+    text = read(write_model(tmp_path / "m", chat_template=None))
+    assert text.chat_template is None
+    assert len(text.encode("the")) == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{% for %}", "cannot render one user message: Expected an expression"),
+        ("{{ raise_exception('only with tools') }}", "one user message: only with tools"),
+        ("{{ ''.__class__.__mro__ }}", "is unsafe"),
+    ],
+)
+def test_templates_that_fail(folder: Path, template: str, problem: str) -> None:
+    change(folder, "tokenizer_config.json", chat_template=template)
+    with pytest.raises(ModelError) as error:
+        read(folder).encode("hello")
+    assert problem in error.value.problem
+    assert "chat_template" in (error.value.hint or "")
+
+
+def test_a_tokenizer_larger_than_the_vocabulary(folder: Path) -> None:
+    with pytest.raises(ModelError) as error:
+        read(folder, vocab=VOCAB - 1)
+    assert error.value.problem == (
+        f"the tokenizer knows {VOCAB} tokens (the last is '<unused244>'), but vocab_size in "
+        f"config.json is {VOCAB - 1}"
+    )
+    assert "belong to different models" in (error.value.hint or "")
+
+
+def test_a_vocabulary_larger_than_the_tokenizer_is_padding(folder: Path) -> None:
+    assert read(folder, vocab=VOCAB + 64).eos_token == "<|end|>"
+
+
+def test_unigram_vocabularies_are_lists(folder: Path) -> None:
+    change(folder, "tokenizer.json", model={"type": "Unigram", "vocab": [["a", 0.0]] * 3})
+    with pytest.raises(ModelError, match="vocab_size in config.json is 2"):
+        read(folder, vocab=2)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"model": None}, {"model": {"vocab": 3}}, {"model": {"vocab": {"a": "b"}}}],
+)
+def test_a_tokenizer_of_another_form(folder: Path, values: dict[str, Any]) -> None:
+    change(folder, "tokenizer.json", **values)
+    with pytest.raises(ModelError, match=r"not a tokenizer\.json"):
+        read(folder)
+
+
+def test_a_tokenizer_that_the_library_refuses(folder: Path) -> None:
+    change(folder, "tokenizer.json", pre_tokenizer={"type": "Nonsense"})
+    with pytest.raises(ModelError, match="the tokenizer cannot be read"):
+        read(folder).encode("hello")
+
+
+@pytest.mark.parametrize("id", [VOCAB, -1, "0", [0, None]])
+def test_end_tokens_out_of_range(folder: Path, id: Any) -> None:
+    change(folder, "generation_config.json", eos_token_id=id)
+    with pytest.raises(ModelError) as error:
+        read(folder)
+    assert f"token ids below {VOCAB} are expected" in error.value.problem
+    assert "generation_config.json" in str(error.value)
+
+
+def test_sampling_defaults(folder: Path) -> None:
+    values = {"temperature": 0.6, "top_k": 50, "top_p": 0.9, "max_new_tokens": 99, "typical_p": 1}
+    change(folder, "generation_config.json", **values)
+    assert read(folder).generation == {
+        "temperature": 0.6,
+        "top_k": 50,
+        "top_p": 0.9,
+        "max_new_tokens": 99,
+    }
+    change(folder, "generation_config.json", do_sample=False)
+    assert read(folder).generation["temperature"] == 0
+    change(folder, "generation_config.json", top_p=1.5)
+    with pytest.raises(ModelError, match=r"`top_p` is 1\.5; at most 1 is expected"):
+        read(folder)

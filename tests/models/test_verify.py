@@ -1,0 +1,121 @@
+"""A wrong export is refused, whatever is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from tiny_models import VOCAB, write_model
+
+from sitegen.errors import ModelError
+from sitegen.models.families import read_decoder
+from sitegen.models.graph import build
+from sitegen.models.shards import ShardWriter, join
+from sitegen.models.variants import VARIANTS, Variant
+from sitegen.models.verify import Runner, compare_halves, verify
+from sitegen.models.weights import open_weights
+
+IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 16)]
+EVERY = [*VARIANTS["q4"], *VARIANTS["fp32"]]
+
+Change = Callable[[onnx.GraphProto], None]
+
+
+class Exported:
+    """One variant of a tiny model, its graph open to changes before it is verified."""
+
+    def __init__(self, folder: Path, variant: Variant):
+        write_model(folder)
+        self.variant = variant
+        _, self.decoder = read_decoder(folder / "config.json")
+        tensors = open_weights({"w": folder / "model.safetensors"}, None)
+        self.reference = self.decoder.reference(tensors, IDS)
+        with ShardWriter(folder) as writer:
+            self.graph = build(self.decoder, tensors, variant, writer, 64)
+        self.weights = join(folder, writer.shards)
+
+    def verify(self, change: Change | None = None):  # type: ignore[no-untyped-def]
+        graph = self.graph
+        if change is not None:
+            model = onnx.load_from_string(graph)
+            change(model.graph)
+            graph = model.SerializeToString()
+        runner = Runner(graph, self.weights, self.decoder, self.variant)
+        return verify(runner, self.variant, IDS, self.reference, [IDS])
+
+
+@pytest.fixture(params=EVERY, ids=lambda variant: variant.name)
+def exported(request: pytest.FixtureRequest, tmp_path: Path) -> Exported:
+    return Exported(tmp_path, request.param)
+
+
+def nodes(graph: onnx.GraphProto, op: str) -> list[onnx.NodeProto]:
+    return [node for node in graph.node if node.op_type == op]
+
+
+def without_rotation(graph: onnx.GraphProto) -> None:
+    for node in nodes(graph, "GroupQueryAttention"):
+        for attribute in node.attribute:
+            if attribute.name == "do_rotary":
+                attribute.i = 0
+
+
+def without_an_mlp(graph: onnx.GraphProto) -> None:
+    """The residual stream of the last layer is its own update."""
+    last = nodes(graph, "SkipSimplifiedLayerNormalization")[-1]
+    last.input[1] = last.input[0]
+
+
+def with_layers_swapped(graph: onnx.GraphProto) -> None:
+    first, second = nodes(graph, "GroupQueryAttention")
+    first.input[3], second.input[3] = second.input[3], first.input[3]
+    first.input[4], second.input[4] = second.input[4], first.input[4]
+
+
+def with_a_forgetful_cache(graph: onnx.GraphProto) -> None:
+    """Every step believes that the sequence is one token shorter."""
+    for node in nodes(graph, "Sub")[:1]:
+        node.input[0] = "one"
+
+
+def test_a_right_export_passes(exported: Exported) -> None:
+    verified = exported.verify()
+    assert verified.self_check.prompt_ids == tuple(IDS)
+    assert verified.self_check.next_ids
+
+
+@pytest.mark.parametrize("change", [with_layers_swapped, with_a_forgetful_cache])
+def test_a_wrong_graph_is_refused(exported: Exported, change: Change) -> None:
+    with pytest.raises(ModelError) as error:
+        exported.verify(change)
+    assert f"the export {exported.variant.name} is not usable: its logits" in str(error.value)
+    assert "Nothing was published." in str(error.value)
+
+
+@pytest.mark.parametrize("change", [without_rotation, without_an_mlp])
+@pytest.mark.parametrize("variant", EVERY[2:], ids=lambda variant: variant.name)
+def test_a_missing_part_is_seen_by_the_finer_variant(
+    tmp_path: Path, variant: Variant, change: Change
+) -> None:
+    """In int4 such a part drowns in the noise of random weights; int8 is exported with it."""
+    exported = Exported(tmp_path, variant)
+    with pytest.raises(ModelError, match="differ from the reference"):
+        exported.verify(change)
+
+
+def test_damaged_weights_are_refused(exported: Exported) -> None:
+    exported.weights[: exported.weights.size // 2] = 0x11
+    with pytest.raises(ModelError, match="is not usable"):
+        exported.verify()
+
+
+def test_half_precision_is_held_against_single(tmp_path: Path) -> None:
+    half, single = (Exported(tmp_path / v.name, v).verify() for v in VARIANTS["q4"][:2])
+    variant = VARIANTS["q4"][0]
+    compare_halves(half, single, variant)
+    half.logits[3] += 1
+    with pytest.raises(ModelError, match="webgpu-f16 is not usable: its logits differ from those"):
+        compare_halves(half, single, variant)
