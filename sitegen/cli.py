@@ -153,10 +153,10 @@ def _run_build(options: argparse.Namespace) -> Report:
     if not sys.stderr.isatty():
         return run(lambda sentence: print(sentence, file=sys.stderr, flush=True))
     from rich.console import Console
-    from rich.markup import escape
 
-    with Console(stderr=True).status("Building") as status:
-        return run(lambda sentence: status.update(escape(sentence)))
+    console = Console(stderr=True, highlight=False)
+    with console.status("Building"):
+        return run(lambda sentence: console.print(sentence, style="dim", markup=False))
 
 
 def _sentence(error: SitegenError) -> str:
@@ -190,7 +190,7 @@ def _print_tables(report: Report) -> None:
     if report.models:
         variants = list(dict.fromkeys(v for sizes in report.models.values() for v in sizes))
         table = Table(
-            "model", *variants, box=None, title="What a reader downloads, less the engine"
+            "model", *variants, box=None, title="What a reader downloads, without the engine"
         )
         for name, sizes in report.models.items():
             table.add_row(name, *(_size(sizes[v]) if v in sizes else "–" for v in variants))

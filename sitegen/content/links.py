@@ -68,12 +68,12 @@ class Links:
         target = posixpath.normpath(posixpath.join(folder, path.lstrip("/")))
         if target == ".." or target.startswith("../"):
             raise ContentError(
-                f'the link "{address}" leads out of content/', where=self._where(address)
+                f'the link "{address}" leads out of content/', where=self.where(address)
             )
         return target
 
     def _broken(self, address: str, target: str) -> ContentError:
-        where = self._where(address)
+        where = self.where(address)
         if target in self.site.drafts:
             return ContentError(
                 f'the link "{address}" leads to a draft',
@@ -90,12 +90,12 @@ class Links:
             f'the link "{address}" is broken: {what} content/{target}', where=where, hint=hint
         )
 
-    def _where(self, address: str) -> Where:
-        """The first place where the address is written; Markdown's parser keeps no positions."""
+    def where(self, written: str) -> Where:
+        """The first place where the text is written; Markdown's parser keeps no positions."""
         lines = self.text.split("\n")
-        for pattern in (rf"[(<\"'\s:]{re.escape(address)}(?=[)>\"'\s]|$)", re.escape(address)):
+        for pattern in (rf"[(<\"'\s:]{re.escape(written)}(?=[)>\"'\s]|$)", re.escape(written)):
             for number, line in enumerate(lines, 1):
                 if found := re.search(pattern, line):
-                    column = found.start() + found[0].index(address) + 1
+                    column = found.start() + found[0].index(written) + 1
                     return Where(self.path, number, column)
         return Where(self.path)

@@ -45,6 +45,25 @@ _ATTRIBUTE = {"a": "href", "img": "src", "audio": "src", "video": "src", "source
 # Of a tag in raw HTML: the attributes that hold an address.
 _RAW = re.compile(r"""(<[a-zA-Z][^<>]*?\s(?:href|src|poster)\s*=\s*)(["'])([^"'<>]*)\2""")
 
+# What the content security policy makes the browser ignore. Scripts of a data type never run.
+_INLINE = re.compile(
+    r"<style\b"
+    r"|<script\b(?![^>]*\s(?:src\s*=|type\s*=\s*[\"']?application/))"
+    r"|<[a-z][^<>]*?\s(?:style|on[a-z]+)\s*=",
+    re.IGNORECASE,
+)
+
+
+class Blocked(Exception):
+    """Script or style inside a page: the browser would ignore it without a word.
+
+    snippet: the start of it, as it was written.
+    """
+
+    def __init__(self, snippet: str) -> None:
+        super().__init__(snippet)
+        self.snippet = snippet
+
 
 class Converter:
     """Markdown with sitegen's extensions; holds no state from one page to the next."""
@@ -58,7 +77,10 @@ class Converter:
         )
 
     def convert(self, text: str, resolve: Resolve) -> tuple[str, tuple[Heading, ...]]:
-        """HTML and table of contents of `text`; what `resolve` raises passes through."""
+        """HTML and table of contents of `text`; what `resolve` raises passes through.
+
+        Raises Blocked.
+        """
         self._addresses.resolve = resolve
         self._markdown.reset()
         converted = self._markdown.convert(text)
@@ -92,6 +114,9 @@ class _AddressProcessor(Treeprocessor):
     def run(self, root: Element) -> None:
         resolve = self.addresses.resolve
         for element in root.iter():
+            for name in element.keys():
+                if name == "style" or name.startswith("on"):
+                    raise Blocked(f"{name}=")
             attribute = _ATTRIBUTE.get(element.tag) if isinstance(element.tag, str) else None
             address = element.get(attribute) if attribute else None
             if attribute and address is not None:
@@ -99,6 +124,8 @@ class _AddressProcessor(Treeprocessor):
         stash = self.md.htmlStash.rawHtmlBlocks
         for index, raw in enumerate(stash):
             if isinstance(raw, str) and not raw.lstrip().startswith("<!--"):
+                if inline := _INLINE.search(raw):
+                    raise Blocked(inline[0])
                 stash[index] = _RAW.sub(
                     lambda tag: (
                         f"{tag[1]}{tag[2]}{html.escape(resolve(html.unescape(tag[3])))}{tag[2]}"

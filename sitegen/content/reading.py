@@ -10,7 +10,7 @@ from ..errors import ContentError, Where
 from . import apps, blocks, front_matter, references, sources
 from .front_matter import FrontMatter
 from .links import Links, Site
-from .markdown import Converter
+from .markdown import Blocked, Converter
 from .marks import Marked
 from .navigation import title_of
 from .page import App, Heading, Page, placeholder
@@ -80,7 +80,15 @@ def _convert(draft: _Draft, site: Site, config: SiteConfig, converter: Converter
         where = draft.marked.where(("model",), True)
         page_apps.append(App("chat", declared.default, {}, where.line or 1))
     links = Links(site, draft.source, url, draft.path, draft.text)
-    html, toc = converter.convert(body, links.resolve)
+    try:
+        html, toc = converter.convert(body, links.resolve)
+    except Blocked as blocked:
+        raise ContentError(
+            "script or style inside a page is blocked by the site's content security policy",
+            where=links.where(blocked.snippet),
+            hint="Put it into a file beside the page: "
+            '<script type="module" src="page.js"></script>; styles go into a theme.',
+        ) from None
     title = matter.title or _heading(toc) or _named(url, config)
     shared = sorted({app.model for app in page_apps} - declared.own.keys())
     return Page(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import re
 
-from sitegen.content.markdown import Converter
+import pytest
+
+from sitegen.content.markdown import Blocked, Converter
 from sitegen.content.page import Heading
 
 PAGE = """
@@ -66,6 +68,43 @@ def test_a_converter_forgets_the_page_before() -> None:
     second = converter.convert("# One\n\n[x]", str)
     assert first != second
     assert second == Converter().convert("# One\n\n[x]", str)
+
+
+@pytest.mark.parametrize(
+    ("text", "snippet"),
+    [
+        ("<script>\nx()\n</script>", "<script"),
+        ('<script type="module">x()</script>', "<script"),
+        ("<STYLE>p {}</STYLE>", "<STYLE"),
+        ('<div\n class="a" style="x">\n</div>', '<div\n class="a" style='),
+        ("Inline <b onclick='x()'>b</b>.", "<b onclick="),
+        ("*Text*{: style='color: red' }", "style="),
+        ("Text\n{: onclick='x()' }", "onclick="),
+        ("- <span style=x>in a list</span>", "<span style="),
+    ],
+)
+def test_what_the_policy_would_block_is_refused(text: str, snippet: str) -> None:
+    with pytest.raises(Blocked) as blocked:
+        convert(text)
+    assert blocked.value.snippet == snippet
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script type="module" src="page.js"></script>',
+        "<script src=page.js></script>",
+        '<script type="application/ld+json">{}</script>',
+        "`<script>` and `<p style=x>`",
+        "```html\n<script>x()</script>\n<p style='x' onclick='y'>\n```",
+        "    <style>",
+        "<!-- <script> -->",
+        "a style=b, and once on=c",
+        "<div class='style=x'></div>",
+    ],
+)
+def test_what_the_policy_allows_passes(text: str) -> None:
+    convert(text)
 
 
 def test_every_address_is_resolved_in_markdown_and_in_raw_html() -> None:
