@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -19,7 +19,13 @@ FILE_NAME = "sitegen.toml"
 SOURCE_FOLDERS = ("content", "static", "themes")
 """Folders of a site that hold what the author wrote: the output may not touch them."""
 
+# A model's name is part of a file's name and of its address.
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class ModelSpec(BaseModel):
@@ -101,7 +107,7 @@ class _File(BaseModel):
     site: SiteTable = SiteTable()
     build: BuildTable = BuildTable()
     theme: ThemeTable = ThemeTable()
-    models: dict[str, ModelSpec] = Field(default_factory=dict)
+    models: dict[ModelName, ModelSpec] = Field(default_factory=dict)
     """Models that several pages share, by the name pages use."""
 
 

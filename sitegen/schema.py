@@ -140,6 +140,8 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str | None:
             return "a mapping of keys to values"
         case "date_type" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
             return "a date such as 2026-01-31"
+        case "string_pattern_mismatch":  # the only pattern there is: of names
+            return 'made of letters, digits, ".", "_" and "-"'
         case "string_too_short":
             return "some text"
         case "too_short":
@@ -148,6 +150,8 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str | None:
             return f"at least {context['ge']:g}"
         case "greater_than":
             return f"more than {context['gt']:g}"
+        case "less_than":
+            return f"less than {context['lt']}"
         case "less_than_equal":
             return f"at most {context['le']:g}"
         case "finite_number":

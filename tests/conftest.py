@@ -10,6 +10,12 @@ import pytest
 Write = Callable[[Mapping[str, str]], Path]
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests: engine binaries are compressed once, which takes seconds."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Writes a site's files (path → text) and makes its folder the working directory."""

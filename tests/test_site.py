@@ -15,6 +15,7 @@ import tiny_models
 
 from sitegen import vendor
 from sitegen.errors import ContentError, ModelError, OutputError, VendorError
+from sitegen.new import create
 from sitegen.site import build
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -36,8 +37,8 @@ def whole(tmp_path: Path) -> Path:
     return tmp_path / "whole"
 
 
-def test_a_whole_site_is_built(whole: Path, tmp_path: Path) -> None:
-    report = build(whole, cache=tmp_path / "cache")
+def test_a_whole_site_is_built(whole: Path, cache: Path) -> None:
+    report = build(whole, cache=cache)
     assert report.output == whole / "dist"
     assert report.pages == 3
     assert list(report.seconds) == ["content", "models", "bundle", "render", "output"]
@@ -58,62 +59,62 @@ def test_a_whole_site_is_built(whole: Path, tmp_path: Path) -> None:
     assert "notes/later/index.html" not in built
 
 
-def test_an_author_s_file_replaces_what_may_be_replaced(whole: Path, tmp_path: Path) -> None:
-    build(whole, cache=tmp_path / "cache")
+def test_an_author_s_file_replaces_what_may_be_replaced(whole: Path, cache: Path) -> None:
+    build(whole, cache=cache)
     assert (whole / "dist" / "robots.txt").read_text() == "User-agent: *\nDisallow: /notes/\n"
 
 
-def test_building_again_writes_nothing(whole: Path, tmp_path: Path) -> None:
-    build(whole, cache=tmp_path / "cache")
+def test_building_again_writes_nothing(whole: Path, cache: Path) -> None:
+    build(whole, cache=cache)
     before = tree(whole / "dist")
-    report = build(whole, cache=tmp_path / "cache")
+    report = build(whole, cache=cache)
     assert (report.write.written, report.write.deleted) == ((), ())
     assert tree(whole / "dist") == before
 
 
-def test_two_builds_of_one_site_are_equal(whole: Path, tmp_path: Path) -> None:
+def test_two_builds_of_one_site_are_equal(whole: Path, tmp_path: Path, cache: Path) -> None:
     for name in ("one", "two"):
-        build(whole, output=tmp_path / name, cache=tmp_path / "cache")
+        build(whole, output=tmp_path / name, cache=cache)
     one, two = tree(tmp_path / "one"), tree(tmp_path / "two")
     assert {path: content for path, (content, _) in one.items()} == {
         path: content for path, (content, _) in two.items()
     }
 
 
-def test_a_failed_build_leaves_the_site_as_it_was(whole: Path, tmp_path: Path) -> None:
-    build(whole, cache=tmp_path / "cache")
+def test_a_failed_build_leaves_the_site_as_it_was(whole: Path, cache: Path) -> None:
+    build(whole, cache=cache)
     before = tree(whole / "dist")
     (whole / "content" / "new.md").write_text("# New")
     (whole / "content" / "guide" / "index.md").write_text("[broken](nowhere.md)")
     with pytest.raises(ContentError):
-        build(whole, cache=tmp_path / "cache")
+        build(whole, cache=cache)
     assert tree(whole / "dist") == before
 
 
-def test_a_page_that_is_gone_leaves_the_site(whole: Path, tmp_path: Path) -> None:
-    build(whole, cache=tmp_path / "cache")
+def test_a_page_that_is_gone_leaves_the_site(whole: Path, cache: Path) -> None:
+    build(whole, cache=cache)
     (whole / "content" / "index.md").write_text("# Home")
     (whole / "content" / "guide" / "index.md").write_text("# Guide")
     (whole / "content" / "guide" / "setup.md").unlink()
-    report = build(whole, cache=tmp_path / "cache")
+    report = build(whole, cache=cache)
     assert "guide/setup/index.html" in report.write.deleted
     assert not (whole / "dist" / "guide" / "setup").exists()
 
 
-def test_drafts_on_request(whole: Path, tmp_path: Path) -> None:
-    assert build(whole, cache=tmp_path / "cache", drafts=True).pages == 4
+def test_drafts_on_request(whole: Path, cache: Path) -> None:
+    assert build(whole, cache=cache, drafts=True).pages == 4
     sitemap = (whole / "dist" / "sitemap.xml").read_text()
     assert (whole / "dist" / "notes" / "later" / "index.html").is_file()
     assert "later" not in sitemap
-    assert build(whole, cache=tmp_path / "cache").pages == 3
+    assert build(whole, cache=cache).pages == 3
     assert not (whole / "dist" / "notes" / "later").exists()
 
 
 @pytest.mark.parametrize("name", ["404.html", "index.html", "_sitegen/models.json"])
-def test_an_author_s_file_replaces_nothing_else(site: Write, tmp_path: Path, name: str) -> None:
+def test_an_author_s_file_replaces_nothing_else(site: Write, cache: Path, name: str) -> None:
     root = site({"content/index.md": "# Home", f"static/{name}": "mine"})
     with pytest.raises((ContentError, OutputError), match=f"static/{name}: "):
-        build(root, cache=tmp_path / "cache")
+        build(root, cache=cache)
     assert not (root / "dist").exists()
 
 
@@ -150,14 +151,14 @@ def packages() -> None:
         pytest.skip(error.problem)
 
 
-def test_a_site_with_a_model(site: Write, tmp_path: Path, packages: None) -> None:
+def test_a_site_with_a_model(site: Write, cache: Path, packages: None) -> None:
     root = site({
         "sitegen.toml": TOML, "content/index.md": PAGE,
         "content/twin.md": "```chat\nmodel: twin\n```\n",
     })  # fmt: skip
-    tiny_models.write_model(root / "tiny")
+    tiny_models.write_model(root / "tiny", seed=13)
     said: list[str] = []
-    report = build(root, cache=tmp_path / "cache", report=said.append)
+    report = build(root, cache=cache, report=said.append)
 
     assert list(report.models) == ["tiny", "twin"]
     assert report.models["tiny"] == report.models["twin"]
@@ -182,20 +183,28 @@ def test_a_site_with_a_model(site: Write, tmp_path: Path, packages: None) -> Non
         assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
         assert path.stat().st_size < MAX_FILE_BYTES
 
-    again = build(root, cache=tmp_path / "cache", report=said.append)
+    again = build(root, cache=cache, report=said.append)
     assert again.write.written == ()
     assert sum("model.safetensors" in sentence for sentence in said) == 1
 
 
-def test_a_cached_model_imports_no_exporter(site: Write, tmp_path: Path, packages: None) -> None:
+def test_the_site_that_new_writes_is_built(tmp_path: Path, cache: Path, packages: None) -> None:
+    create(tmp_path / "mine")
+    report = build(tmp_path / "mine", cache=cache)
+    assert list(report.models) == ["storyteller"]
+    home = (tmp_path / "mine" / "dist" / "index.html").read_text()
+    assert '<sitegen-chat model="storyteller"' in home
+
+
+def test_a_cached_model_imports_no_exporter(site: Write, cache: Path, packages: None) -> None:
     root = site({"content/index.md": "---\nmodel: ./tiny\n---\n"})
     tiny_models.write_model(root / "tiny")
-    build(root, cache=tmp_path / "cache")
+    build(root, cache=cache)
     program = (
         "import sys\n"
         "from pathlib import Path\n"
         "from sitegen.site import build\n"
-        f"build(Path(), cache=Path({str(tmp_path / 'cache')!r}))\n"
+        f"build(Path(), cache=Path({str(cache)!r}))\n"
         "heavy = {'numpy', 'onnx', 'onnxruntime', 'tokenizers', 'torch'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
@@ -210,9 +219,9 @@ def test_a_cached_model_imports_no_exporter(site: Write, tmp_path: Path, package
 
 
 def test_a_model_that_cannot_be_used_is_named_where_the_page_names_it(
-    site: Write, tmp_path: Path
+    site: Write, cache: Path
 ) -> None:
     root = site({"content/index.md": "# Home", "content/a.md": "---\nmodel: builtin:nobody\n---\n"})
     with pytest.raises(ModelError, match="^content/a.md:2:8: there is no built-in model"):
-        build(root, cache=tmp_path / "cache")
+        build(root, cache=cache)
     assert not (root / "dist").exists()

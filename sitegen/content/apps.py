@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,7 +41,7 @@ class AppOptions(BaseModel):
     """Choose among the k likeliest tokens; 0: among all."""
     top_p: float | None = Field(default=None, gt=0, le=1)
     """Choose among the likeliest tokens that together have this probability."""
-    seed: int | None = Field(default=None, ge=0)
+    seed: int | None = Field(default=None, ge=0, lt=2**53)
     """Makes answers repeatable on one backend."""
     max_new_tokens: int | None = Field(default=None, ge=1)
     """Longest answer."""
@@ -197,6 +198,8 @@ def _check_default(field: FormField, wrong: Any) -> None:
     fits = isinstance(value, _SIZED[field.type])
     if isinstance(value, bool) and field.type != "checkbox":
         fits = False
+    if isinstance(value, float) and not math.isfinite(value):
+        fits = False  # JSON has neither infinity nor NaN
     if not fits:
         wanted = {"number": "a number", "checkbox": "true or false"}.get(field.type, "text")
         raise wrong(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
 
-from ..config import STRICT, ModelSpec
+from ..config import STRICT, ModelName, ModelSpec
 from ..errors import ContentError, Where
 from ..schema import describe, validate
 from . import marks
@@ -19,7 +19,7 @@ from . import marks
 class NamedModel(ModelSpec):
     """`model:` in front matter: a model, and the name that blocks and scripts call it by."""
 
-    name: str | None = Field(default=None, min_length=1)
+    name: ModelName | None = None
     """Default: the last part of the id or folder."""
 
 
@@ -34,7 +34,7 @@ class FrontMatter(BaseModel):
     """One sentence for search engines; default: the site's."""
     model: NamedModel | None = None
     """The page's model; a page that has one and no app block ends with a chat."""
-    models: dict[str, ModelSpec] = Field(default_factory=dict)
+    models: dict[ModelName, ModelSpec] = Field(default_factory=dict)
     """Several models, by name: for blocks, and for the page's own script."""
     order: int | None = None
     """Place in the navigation among the pages of the same folder."""

@@ -12,10 +12,6 @@ from yaml.constructor import ConstructorError
 from ..errors import ContentError, Where
 from ..schema import KeyPath
 
-# libyaml is several times faster; its messages are the poorer ones, so that text it refuses is
-# read again by the Python parser to say what is wrong.
-_Fast: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 @dataclass(frozen=True)
 class Marked:
@@ -72,21 +68,20 @@ def read(text: str, path: Path, first_line: int) -> Marked:
     Raises ContentError for YAML that cannot be read and for a key written twice.
     """
     try:
-        node, data = _load(text, _Fast)
-    except (yaml.YAMLError, ValueError):
-        try:
-            node, data = _load(text, _Exact)
-        except yaml.MarkedYAMLError as error:
-            raise _explain(error, path, first_line) from None
-        except (yaml.YAMLError, ValueError) as error:
-            raise ContentError(f"broken YAML: {error}", where=Where(path, first_line)) from None
+        node, data = _load(text)
+    except yaml.MarkedYAMLError as error:
+        raise _explain(error, path, first_line) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ContentError(f"broken YAML: {error}", where=Where(path, first_line)) from None
     marked = Marked(data, path, first_line, node)
     _refuse_double_keys(node, marked, set())
     return marked
 
 
-def _load(text: str, loader_type: type[yaml.SafeLoader]) -> tuple[yaml.Node | None, Any]:
-    loader = loader_type(text)
+def _load(text: str) -> tuple[yaml.Node | None, Any]:
+    # Not the faster CSafeLoader: it takes some text that this one refuses, it explains less, and
+    # not every machine has it.
+    loader = _Exact(text)
     try:
         node = loader.get_single_node()
         return node, None if node is None else loader.construct_document(node)

@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import ModelSpec
+from ..config import NAME_PATTERN, ModelSpec
 from ..errors import ContentError, Where
 from ..schema import suggest
 from .front_matter import FrontMatter
 from .marks import Marked
-
-# The name is part of a file name and of a URL.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def _last_part(model_id: str) -> str:
 
 
 def _check_name(name: str, spec: ModelSpec, taken: Mapping[str, ModelSpec], where: Where) -> None:
-    if not _NAME.fullmatch(name):
+    if not re.match(NAME_PATTERN, name):
         raise ContentError(
             f'"{name}" cannot be the name of a model',
             where=where,
