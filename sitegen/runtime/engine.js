@@ -71,6 +71,7 @@ export class Engine {
     for (const name of kvNames(manifest.kv_cache.layers, "present")) places[name] = "gpu-buffer";
     const session = await ort.InferenceSession.create(graph, {
       executionProviders: [backend],
+      logSeverityLevel: 3, // errors: on WebGPU it warns of the shape nodes it rightly leaves to the CPU
       externalData: [{ path: variant.weights.name, data: /** @type {any} */ (weights) }],
       ...(backend === "webgpu" ? { preferredOutputLocation: places } : {}),
     });

@@ -103,8 +103,10 @@ export async function load(name, options = {}) {
     const task = { manifest, variant, backend: chosen, build, buildName, threads: chooseThreads(browser, threads) };
     const channel = new Channel(); // a fresh worker: one can hold one build of the engine
     try {
-      const loaded = await startWorker(channel, task, signal, onProgress);
-      storeEngine(index.engine.hash, build.modules).catch(() => {}); // offline is an extra
+      const [loaded] = await Promise.all([
+        startWorker(channel, task, signal, onProgress),
+        storeEngine(index.engine.hash, build.modules).catch(() => {}), // offline is an extra
+      ]);
       const fallbacks = [...refusals, ...failures];
       return new Model(channel, manifest, {
         name,
