@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -126,8 +126,8 @@ class SiteConfig(_File):
 
     @property
     def base_path(self) -> str:
-        """The path of the site on its host, `/` or `/docs/`."""
-        return urlsplit(self.site.base_url).path if self.site.base_url else "/"
+        """The path of the site on its host, `/` or `/docs/`; not percent-encoded."""
+        return unquote(urlsplit(self.site.base_url).path) if self.site.base_url else "/"
 
     def output_folder(self, override: Path | None = None) -> Path:
         """Where to write: `override` as it is, else `[build] output` below the root.

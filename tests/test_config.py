@@ -55,6 +55,11 @@ context = 128
     )
 
 
+def test_the_path_of_the_site_is_decoded(site: Write) -> None:
+    root = site({"sitegen.toml": '[site]\nbase_url = "https://example.org/a%20b"\n'})
+    assert config.load(root).base_path == "/a b/"
+
+
 def test_a_byte_order_mark_and_windows_line_ends_are_read(site: Write) -> None:
     root = site({"sitegen.toml": '\ufeff[site]\r\ntitle = "T"\r\n'})
     assert config.load(root).site.title == "T"

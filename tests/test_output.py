@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -273,6 +275,36 @@ def test_a_first_write_after_a_cut_first_write(tmp_path: Path) -> None:
     (tmp_path / STAGING / "0").write_text("x")
     write({"index.html": b""}, tmp_path)
     assert tree(tmp_path) == {"index.html": b""}
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from sitegen.output import write
+one = {f"{n}/a.txt": b"1" * 1000 for n in range(200)} | {"x": b"1", "only-one": b""}
+two = {f"{n}/a.txt": b"2" * 1000 for n in range(0, 300, 2)} | {"x/y": b"2"}
+print("ready", flush=True)
+while True:
+    for files in (one, two):
+        write(files, Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_write_is_completed_by_the_next(tmp_path: Path) -> None:
+    """Killed for good, at a moment nobody chose."""
+    folder = tmp_path / "dist"
+    for delay_ms in (1, 20, 45, 80):
+        command = [sys.executable, "-c", KILLED, str(folder)]
+        root = Path(__file__).parents[1]
+        with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            time.sleep(delay_ms / 1000)
+            process.kill()
+        wanted = {"index.html": b"home", "3/a.txt": b"new", "x": b"x"}
+        write(wanted, folder)
+        assert tree(folder) == wanted
+        assert set(owned(folder)) == set(wanted)
 
 
 names = st.sampled_from(["a", "b", "c", "D", "d"])
