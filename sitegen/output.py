@@ -93,13 +93,7 @@ def write(files: Mapping[str, Content], folder: Path) -> WriteReport:
 def _check_paths(files: Mapping[str, Content]) -> None:
     seen: dict[str, str] = {}
     for path, content in sorted(files.items()):
-        parts = path.split("/")
-        if (
-            any(part in ("", ".", "..") for part in parts)
-            or re.search(r"[\\\x00-\x1f]", path)
-            or parts[0] in (STATE, STAGING)
-            or re.match(r"[a-zA-Z]:", path)
-        ):
+        if not _is_inside(path):
             raise OutputError(f'"{path}" is no path inside the output folder')
         other = seen.setdefault(path.lower(), path)
         if other != path:
@@ -113,6 +107,16 @@ def _check_paths(files: Mapping[str, Content]) -> None:
         for parent in PurePosixPath(path).parents:
             if holder := seen.get(str(parent).lower()):
                 raise OutputError(f'"{holder}" is a file, and "{path}" needs a folder of that name')
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.split("/")
+    return not (
+        any(part in ("", ".", "..") for part in parts)
+        or re.search(r"[\\\x00-\x1f]", path)
+        or parts[0] in (STATE, STAGING)
+        or re.match(r"[a-zA-Z]:", path)
+    )
 
 
 def _owned(folder: Path) -> dict[str, str]:
@@ -140,8 +144,9 @@ def _owned(folder: Path) -> dict[str, str]:
         owned = {str(path): str(digest) for path, digest in found["files"].items()}
         if found["version"] != 1:
             raise ValueError(f"version {found['version']}")
-        _check_paths(dict.fromkeys(owned, b""))
-    except (ValueError, KeyError, TypeError, AttributeError, OutputError) as error:
+        if outside := [path for path in owned if not _is_inside(path)]:
+            raise ValueError(outside[0])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(
             f"the list of files that sitegen wrote is damaged: {error}",
             where=state,
@@ -290,7 +295,10 @@ def _delete(path: str, folder: Path) -> None:
     place = folder / path
     if place.is_dir() and not place.is_symlink():
         return  # somebody replaced our file by a folder of theirs
-    place.unlink(missing_ok=True)
+    try:
+        place.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return  # a cut write had put a file in the place of its folder
     for parent in PurePosixPath(path).parents[:-1]:
         try:
             (folder / parent).rmdir()

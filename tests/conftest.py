@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is slow, not wrong.
+hypothesis.settings.register_profile("sitegen", deadline=None)
+hypothesis.settings.load_profile("sitegen")
 
 Write = Callable[[Mapping[str, str]], Path]
 

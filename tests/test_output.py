@@ -270,6 +270,25 @@ def test_a_write_after_a_cut_completes_it(tmp_path: Path) -> None:
         assert set(owned(folder)) == {"a", "b", "c"}
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_cut_between_a_file_and_a_folder_of_one_name(is_moved: bool, tmp_path: Path) -> None:
+    write({"a": b"1", "b/c": b"1"}, tmp_path)
+    claimed = {"a": sha256(b"1"), "b/c": sha256(b"1"), "a/x": "", "b": ""}
+    (tmp_path / STATE).write_text(json.dumps({"version": 1, "files": claimed}))
+    if is_moved:
+        (tmp_path / "a").unlink()
+        (tmp_path / "b" / "c").unlink()
+        (tmp_path / "b").rmdir()
+        (tmp_path / "b").write_bytes(b"2")
+    write({"a/x": b"2", "b": b"2"}, tmp_path)
+    assert tree(tmp_path) == {"a/x": b"2", "b": b"2"}
+    assert set(owned(tmp_path)) == {"a/x", "b"}
+    claimed = {"a/x": sha256(b"2"), "b": sha256(b"2"), "a": "", "b/c": ""}
+    (tmp_path / STATE).write_text(json.dumps({"version": 1, "files": claimed}))
+    write({"c": b"3"}, tmp_path)
+    assert tree(tmp_path) == {"c": b"3"}
+
+
 def test_a_first_write_after_a_cut_first_write(tmp_path: Path) -> None:
     (tmp_path / STAGING).mkdir()
     (tmp_path / STAGING / "0").write_text("x")
@@ -320,7 +339,7 @@ def fits(files: Mapping[str, bytes]) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(history=st.lists(sites.filter(fits), min_size=1, max_size=4))
 def test_a_later_write_equals_a_fresh_one(history: list[dict[str, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as name:

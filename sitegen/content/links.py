@@ -28,6 +28,8 @@ class Site:
 
     pages: Mapping[str, str]
     """Source below content/ → URL."""
+    urls: frozenset[str]
+    """URLs of the pages."""
     drafts: frozenset[str]
     """Sources of the pages that this build leaves out."""
     assets: frozenset[str]
@@ -57,7 +59,7 @@ class Links:
         if target in self.site.pages:
             return relative(self.url, self.site.pages[target]) + tail
         as_page = "" if target == "." else f"{target}/"
-        if as_page in self.site.pages.values():
+        if as_page in self.site.urls:
             return relative(self.url, as_page) + tail
         if target in self.site.assets or target.startswith(_WRITTEN_LATER):
             return relative(self.url, target) + tail

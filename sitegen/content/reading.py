@@ -37,8 +37,10 @@ def read(config: SiteConfig) -> tuple[Page, ...]:
     found = sources.find(config)
     everything = [_open(source, path) for source, path in found.pages.items()]
     published = [d for d in everything if config.build.drafts or not d.matter.draft]
+    urls = {draft.source: page_url(PurePosixPath(draft.source)) for draft in published}
     site = Site(
-        pages={draft.source: page_url(PurePosixPath(draft.source)) for draft in published},
+        pages=urls,
+        urls=frozenset(urls.values()),
         drafts=frozenset(d.source for d in everything) - {d.source for d in published},
         assets=frozenset(found.assets),
     )

@@ -53,26 +53,31 @@ def documents(
             "has_apps": bool(page.apps),
             **_neighbours(positions.get(page.url), in_order, link),
         }
-        html = page.html
-        for index, app in enumerate(page.apps):
-            options = json.dumps(app.options, ensure_ascii=False)
-            view = {
-                "kind": app.kind,
-                "model": app.model,
-                "options": app.options,
-                "options_json": options,
-            }
-            block = templates.render(
-                f"apps/{app.kind}.html",
-                {**context, "app": view, "model": models[app.model]},
-                Where(page.source, app.line),
-            )
-            html = html.replace(placeholder(index), block.strip())
-        context["page"]["html"] = Markup(html)
+        context["page"]["html"] = _with_apps(page, context, models, templates)
         name = f"{page.template}.html"
         found[page.output] = templates.render(name, context, page.source).encode()
     found["404.html"] = _not_found(config, bundle, theme, templates, entries)
     return found
+
+
+def _with_apps(
+    page: Page, context: Mapping[str, Any], models: Mapping[str, Any], templates: _Templates
+) -> Markup:
+    html = page.html
+    for index, app in enumerate(page.apps):
+        view = {
+            "kind": app.kind,
+            "model": app.model,
+            "options": app.options,
+            "options_json": json.dumps(app.options, ensure_ascii=False),
+        }
+        block = templates.render(
+            f"apps/{app.kind}.html",
+            {**context, "app": view, "model": models[app.model]},
+            Where(page.source, app.line),
+        )
+        html = html.replace(placeholder(index), block.strip())
+    return Markup(html)
 
 
 def _not_found(
