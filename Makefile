@@ -7,7 +7,7 @@
 #   make parity    against PyTorch and transformers, in a virtual environment of their own
 #   make lint      ruff, mypy and tsc alone
 #   make fix       let ruff mend what it can
-#   make bench     the benchmarks
+#   make bench     export time and memory against optimum
 #   make wheel     build/sitegen-….whl, with the pinned browser packages inside
 #   make third-party   write THIRD_PARTY.md again after the lock changed
 #   make clean     remove all that these made
@@ -15,6 +15,7 @@
 PYTHON ?= python3
 NPM ?= npm
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := .venv/bin
 PARITY := .venv-parity
@@ -96,8 +97,8 @@ $(PARITY)/.package: pyproject.toml
 parity: $(PARITY)/.package
 	$(PARITY)/bin/python -m pytest -m parity $(PYTEST_ARGS)
 
-bench: .venv/.tests vendor browser
-	$(BIN)/python -m benchmarks
+bench: .venv/.package $(PARITY)/.package
+	$(BIN)/python benchmarks/export.py --optimum-python $(PARITY)/bin/python $(BENCH_ARGS)
 
 # -- packaging ------------------------------------------------------------------------------------
 

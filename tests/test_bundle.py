@@ -345,9 +345,9 @@ IMPORT = re.compile(r"""(?:\bfrom\s*|\bimport\s*\(?\s*|new URL\(\s*)["'](\.{1,2}
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("real")
-    return bundle.collect({"tiny": model(folder / "m")}, cache=folder / "cache", site_id="0" * 12)
+def real(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Bundle:
+    tiny = model(tmp_path_factory.mktemp("real"))
+    return bundle.collect({"tiny": tiny}, cache=cache, site_id="0" * 12)
 
 
 def test_every_import_of_the_real_engine_leads_to_a_carried_file(real: Bundle) -> None:
