@@ -26,7 +26,7 @@ PAGES = {
         ```chat
         title: Ask the fox
         greeting: Hello <b>you</b>
-        examples: [Who sings there?]
+        examples: ["Who sings there?"]
         max_new_tokens: 60
         temperature: 0
         ```

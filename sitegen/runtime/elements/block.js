@@ -46,6 +46,9 @@ const GENERATION = /** @type {const} */ (["temperature", "top_k", "top_p", "seed
 export class AppBlock extends HTMLElement {
   /** @type {Options} */
   options = {};
+  #title = h("p", { class: "title" });
+  /** The line with the title; a block may add to it. */
+  head = h("div", { class: "head", part: "head" }, this.#title);
   /** The block's own part of the shadow tree. */
   content = h("div", { class: "content" });
   announcer = new Announcer();
@@ -203,6 +206,7 @@ export class AppBlock extends HTMLElement {
       h(
         "div",
         { class: "block", part: "block", role: "group", "aria-label": title },
+        this.head,
         this.content,
         this.#gate,
         this.#details.element,
@@ -259,6 +263,7 @@ export class AppBlock extends HTMLElement {
       if (shared.phase === "ready") this.focusInput();
       else this.#gate.querySelector("button")?.focus();
     }
+    this.#title.textContent = this.options.title || shared.plan?.title || "\u00a0";
     this.#details?.update(shared);
     this.refresh();
     if (shared.phase === "ready" && this.#waiting) {

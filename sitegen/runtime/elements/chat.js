@@ -17,7 +17,7 @@ import { explain } from "./words.js";
 export class SitegenChat extends AppBlock {
   /** @type {Turn[]} what the model is told; the greeting is not part of it */
   #turns = [];
-  /** What the visitor had begun to write before editing an earlier message. */
+  /** What the visitor had begun to write before editing a message or taking an example. */
   #draft = "";
   #attempt = 0;
   /** @type {Transcript | null} */
@@ -35,7 +35,7 @@ export class SitegenChat extends AppBlock {
   }
 
   build() {
-    const { title, placeholder, examples = [] } = this.options;
+    const { placeholder, examples = [] } = this.options;
     this.#transcript = new Transcript("Conversation");
     this.#composer = new Composer({
       label: "Your message",
@@ -44,14 +44,14 @@ export class SitegenChat extends AppBlock {
       onStop: () => this.stop(),
     });
     for (const example of examples) {
-      const send = () => this.#send(example);
+      const send = () => {
+        this.#draft = this.#composer?.value ?? "";
+        this.#send(example);
+      };
       this.#examples.append(h("button", { type: "button", class: "chip", part: "chip", dir: "auto", on: { click: send } }, example));
     }
-    this.content.append(
-      h("div", { class: "head", part: "head" }, h("p", { class: "title" }, title ?? ""), this.#restart),
-      this.#transcript.element,
-      this.#examples,
-    );
+    this.head.append(this.#restart);
+    this.content.append(this.#transcript.element, this.#examples);
     // The card for the model stands between the conversation and the text area.
     this.shadowRoot?.querySelector(".gate")?.after(this.#composer.element);
     this.#greet();
@@ -62,8 +62,6 @@ export class SitegenChat extends AppBlock {
     this.#transcript?.setBusy(this.isWriting);
     this.#examples.hidden = this.#turns.length > 0;
     this.#restart.hidden = this.#turns.length === 0;
-    const title = this.content.querySelector(".title");
-    if (title && !this.options.title) title.textContent = this.modelTitle;
   }
 
   focusInput() {
@@ -128,9 +126,13 @@ export class SitegenChat extends AppBlock {
    */
   #prompt() {
     /** @type {Message[]} */
-    const messages = this.#turns
-      .filter((turn) => turn.entry.text)
-      .map(({ role, entry }) => ({ role, content: entry.text }));
+    const messages = [];
+    for (const { role, entry } of this.#turns) {
+      const last = messages.at(-1);
+      // After an answer that failed there are two questions in a row, which templates refuse.
+      if (last?.role === role) last.content += `\n\n${entry.text}`;
+      else if (entry.text) messages.push({ role, content: entry.text });
+    }
     if (this.options.system) messages.unshift({ role: "system", content: this.options.system });
     if (this.hasChatTemplate !== false) return messages;
     return messages.map((message) => message.content).join("\n\n");

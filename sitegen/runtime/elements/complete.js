@@ -49,7 +49,6 @@ export class SitegenComplete extends AppBlock {
       this.#examples.append(h("button", { type: "button", class: "chip", part: "chip", dir: "auto", on: { click: take } }, example));
     }
     this.content.append(
-      h("div", { class: "head", part: "head" }, h("p", { class: "title" }, title ?? "")),
       h("div", { class: "sheet", part: "sheet" }, this.#layer, this.#area),
       this.#note,
       this.#examples,
@@ -75,8 +74,6 @@ export class SitegenComplete extends AppBlock {
     this.#undo.hidden = isWriting || this.#continuations.length === 0;
     this.#reset.hidden = isWriting || this.#text === (this.options.prompt ?? "");
     this.#examples.hidden = isWriting || this.#continuations.length > 0;
-    const title = this.content.querySelector(".title");
-    if (title && !this.options.title) title.textContent = this.modelTitle;
     this.#paint();
   }
 

@@ -13,6 +13,13 @@ import { parameters, place, size, speed } from "./words.js";
 const PRIVACY =
   "The model runs inside this page. What you write and what it answers never leave this device: the page is not allowed to send them anywhere.";
 
+/** Whether the next visit finds the model on this device. */
+const KEPT = {
+  stored: "for the next visit",
+  full: "no: the browser's storage is full, so the next visit downloads it again",
+  unavailable: "no: this browser keeps nothing here, as in a private window",
+};
+
 export class DetailsPanel {
   #summary = h("summary", {});
   #rows = h("dl", {});
@@ -37,7 +44,7 @@ export class DetailsPanel {
     const last = model?.info.last;
     const backend = model?.info.backend ?? plan?.backend;
     this.#summary.textContent = [
-      model ? "Running on your device" : "Runs on your device",
+      model ? "On your device" : "Runs on your device",
       model && (backend === "webgpu" ? "WebGPU" : "WebAssembly"),
       speed(last?.tokens_per_second),
     ]
@@ -52,6 +59,7 @@ export class DetailsPanel {
       ["Why there", reason],
       ["Variant", model ? `${model.info.variant}, ${model.info.dtype}` : plan?.variant],
       ["Download", plan && size(plan.bytes)],
+      ["Kept", model && KEPT[model.info.storage]],
       ["Started in", model && `${(model.info.load_ms / 1000).toFixed(1)} s`],
       ["Speed", speed(last?.tokens_per_second)],
       ["Last answer", last && `${last.prompt_tokens} tokens read, ${last.completion_tokens} written`],

@@ -35,7 +35,7 @@ export class SitegenForm extends AppBlock {
   }
 
   build() {
-    const { title, fields = [] } = this.options;
+    const { fields = [] } = this.options;
     this.#fields = fields.map((field, index) => new FieldInput(field, `field-${index}`));
     this.#form.append(...this.#fields.map((field) => field.element));
     this.#form.addEventListener("submit", (event) => {
@@ -48,10 +48,7 @@ export class SitegenForm extends AppBlock {
       if (!this.isWriting) this.#press();
     });
     this.#actions.append(copyAction(() => this.#flow.text.trim(), (message) => this.announcer.say(message)));
-    this.content.append(
-      h("div", { class: "head", part: "head" }, h("p", { class: "title" }, title ?? "")),
-      this.#form,
-    );
+    this.content.append(this.#form);
     // The card for the model stands above the button that needs it.
     const gate = this.shadowRoot?.querySelector(".gate");
     this.#button.setAttribute("form", (this.#form.id = "form"));
@@ -65,8 +62,6 @@ export class SitegenForm extends AppBlock {
     this.#button.classList.toggle("is-stop", isWriting);
     this.#output.setAttribute("aria-busy", String(isWriting));
     this.#actions.hidden = isWriting || this.#flow.isEmpty;
-    const title = this.content.querySelector(".title");
-    if (title && !this.options.title) title.textContent = this.modelTitle;
   }
 
   focusInput() {

@@ -59,7 +59,8 @@ svg { flex: none; inline-size: 1.15em; block-size: 1.15em; fill: none; stroke: c
 @media (pointer: coarse) { .action, .is-writing > .actions { min-block-size: 2.75rem; min-inline-size: 2.75rem; } }
 
 /* conversation */
-.transcript { position: relative; }
+.transcript { position: relative; margin-block-end: 0.5rem; }
+.transcript:has(.log:empty) { margin: 0; }
 .log {
   max-block-size: min(62vh, 36rem); overflow-y: auto;
   padding: 0.25rem var(--inset) 1rem;

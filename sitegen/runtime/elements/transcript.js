@@ -19,6 +19,8 @@ export class Transcript {
   );
   element = h("div", { class: "transcript" }, this.#log, this.#jump);
   #follows = true;
+  /** Where toEnd() left it, in CSS pixels. */
+  #end = 0;
 
   /** @param {string} name */
   constructor(name) {
@@ -63,13 +65,14 @@ export class Transcript {
 
   clear() {
     this.#log.replaceChildren();
-    this.#jump.hidden = true;
-    this.#follows = true;
+    this.toEnd();
   }
 
   /** Keeps the newest text in view for a reader who is already there, and moves nobody else. */
   follow() {
-    if (this.#follows) this.#log.scrollTop = this.#log.scrollHeight;
+    // A scroll is reported a frame late: a reader who has just left must not be pulled back.
+    if (this.#log.scrollTop < this.#end - AT_END) this.#follows = false;
+    if (this.#follows) this.toEnd();
     else this.#jump.hidden = false;
   }
 
@@ -77,6 +80,7 @@ export class Transcript {
     this.#follows = true;
     this.#jump.hidden = true;
     this.#log.scrollTop = this.#log.scrollHeight;
+    this.#end = this.#log.scrollTop;
   }
 }
 
