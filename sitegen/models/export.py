@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sitegen.config import ModelSpec
 from sitegen.errors import ModelError
@@ -20,7 +21,14 @@ from sitegen.models.shards import File, ShardWriter, join, write_file
 from sitegen.models.source import Source
 from sitegen.models.tokenizer import Text, read_text
 from sitegen.models.variants import VARIANTS, Variant
-from sitegen.models.verify import SELF_CHECK_TOKENS, Runner, Verified, compare_halves, verify
+from sitegen.models.verify import (
+    SELF_CHECK_TOKENS,
+    Runner,
+    Task,
+    Verified,
+    compare_halves,
+    verify,
+)
 from sitegen.models.weights import Tensor, open_weights
 
 DEFAULT_CONTEXT = 4096
@@ -38,53 +46,34 @@ Progress = Callable[[str], None]
 
 def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Progress) -> Model:
     """Export, verify and store a model; raises ModelError and stores nothing when it is wrong."""
-    title = source.title
-    progress(f"{title}: reading {', '.join(source.weights)}")
+
+    def say(sentence: str) -> None:
+        progress(f"{source.title}: {sentence}")
+
+    say(f"reading {', '.join(source.weights)}")
     model_type, decoder = read_decoder(source.files["config.json"])
     context = _context(decoder, spec, source)
     text = read_text(source.files, decoder.vocab)
     weights = _checked_weights(source, decoder)
-    prompts = _prompts(text, decoder, context)
-    progress(f"{title}: computing the reference")
-    ids = (prompts[0] * PROMPT_TOKENS)[: min(PROMPT_TOKENS, context)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        reference = decoder.reference(weights, ids)
-    if not np.isfinite(reference).all():
-        raise ModelError(
-            "the model computes infinite numbers from an ordinary sentence",
-            where=source.folder,
-            hint="The weights are damaged, or training diverged.",
-        )
+    task = _task(source, decoder, weights, _prompts(text, context), say)
 
     with cache.staging() as folder:
-        variants: list[wire.Variant] = []
         texts = _text_files(source, folder)
+        text_bytes = sum(file.bytes for file in texts.values())
+        variants: list[wire.Variant] = []
         for _, group in groupby(VARIANTS[spec.quantization], lambda variant: variant.storage):
-            members = list(group)
-            storage = members[0].storage
-            total = _expected_bytes(decoder, storage)
-
-            def written(done: int, storage: Storage = storage, total: int = total) -> None:
-                progress(f"{title}: {storage} weights {mib(done)} of {mib(max(done, total))} MiB")
-
-            with ShardWriter(folder, written) as writer:
+            members = tuple(group)
+            with ShardWriter(folder, _weights_progress(members[0].storage, decoder, say)) as writer:
                 graphs = [build(decoder, weights, variant, writer, context) for variant in members]
-            checked: list[Verified] = []
-            for variant, graph in zip(members, graphs, strict=True):
-                progress(f"{title}: verifying {variant.name}")
-                runner = Runner(graph, join(folder, writer.shards), decoder, variant)
-                checked.append(verify(runner, variant, ids, reference, prompts))
-                del runner
-                variants.append(
-                    _describe(variant, write_file(folder, graph), writer, checked[-1], texts)
-                )
-                progress(f"{title}: {_sentence(variants[-1], checked[-1])}")
-            if len(checked) == 2:
-                compare_halves(checked[0], checked[1], members[0])
+            checked = _verify(members, graphs, join(folder, writer.shards), decoder, task, say)
+            for variant, graph, found in zip(members, graphs, checked, strict=True):
+                described = _describe(variant, write_file(folder, graph), writer, found, text_bytes)
+                say(_sentence(described, found))
+                variants.append(described)
         manifest = wire.Manifest(
             id=source.id,
             revision=None,
-            title=title,
+            title=source.title,
             architecture=model_type,
             parameters=sum(tensor.size for tensor in weights.values()),
             licence=_licence(source, folder),
@@ -106,6 +95,56 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
             variants=tuple(variants),
         )
         return cache.store(key, manifest.to_json(), sorted(folder.glob("*.bin")))
+
+
+def _task(
+    source: Source,
+    decoder: Decoder,
+    weights: dict[str, Tensor],
+    prompts: list[list[int]],
+    say: Progress,
+) -> Task:
+    """What every variant is held against."""
+    say("computing the reference")
+    ids = (prompts[0] * PROMPT_TOKENS)[:PROMPT_TOKENS]
+    with np.errstate(over="ignore", invalid="ignore"):
+        reference = decoder.reference(weights, ids)
+    if not np.isfinite(reference).all():
+        raise ModelError(
+            "the model computes infinite numbers from an ordinary sentence",
+            where=source.folder,
+            hint="The weights are damaged, or training diverged.",
+        )
+    return Task(ids, reference, prompts)
+
+
+def _verify(
+    variants: Sequence[Variant],
+    graphs: Sequence[bytes],
+    weights: NDArray[np.uint8],
+    decoder: Decoder,
+    task: Task,
+    say: Progress,
+) -> list[Verified]:
+    """Verify the variants of one weights file; raises ModelError."""
+    checked = []
+    for variant, graph in zip(variants, graphs, strict=True):
+        say(f"verifying {variant.name}")
+        checked.append(verify(Runner(graph, weights, decoder, variant), variant, task))
+    if len(checked) == 2:
+        compare_halves(checked[0], checked[1], variants[0])
+    return checked
+
+
+def _weights_progress(storage: Storage, decoder: Decoder, say: Progress) -> Callable[[int], None]:
+    per_weight = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}[storage]
+    weights = sum(math.prod(tensor.shape) for tensor in decoder.tensors().values())
+    total = int(per_weight * weights)  # norms and rotations not counted
+
+    def written(done: int) -> None:
+        say(f"{storage} weights {mib(done)} of {mib(max(done, total))} MiB")
+
+    return written
 
 
 def _context(decoder: Decoder, spec: ModelSpec, source: Source) -> int:
@@ -158,18 +197,12 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _prompts(text: Text, decoder: Decoder, context: int) -> list[list[int]]:
+def _prompts(text: Text, context: int) -> list[list[int]]:
     """Token ids of the verification sentences, short enough to leave room for an answer."""
     longest = PROMPT_TOKENS if text.chat_template is None else CHAT_PROMPT_TOKENS
     longest = min(longest, context - SELF_CHECK_TOKENS)
-    prompts = [ids[:longest] for ids in map(text.encode, SENTENCES)]
+    prompts = [ids[:longest] for ids in text.encode(SENTENCES)]
     return [ids or [0] for ids in prompts]  # a vocabulary without a single Latin letter
-
-
-def _expected_bytes(decoder: Decoder, storage: Storage) -> int:
-    """About how large a weights file becomes."""
-    per_weight = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}[storage]
-    return int(per_weight * sum(math.prod(t.shape) for t in decoder.tensors().values()))
 
 
 def _text_files(source: Source, folder: Path) -> dict[str, File]:
@@ -192,9 +225,8 @@ def _maybe(file: File | None) -> wire.File | None:
 
 
 def _describe(
-    variant: Variant, graph: File, writer: ShardWriter, checked: Verified, texts: dict[str, File]
+    variant: Variant, graph: File, writer: ShardWriter, checked: Verified, text_bytes: int
 ) -> wire.Variant:
-    total = graph.bytes + writer.size + sum(file.bytes for file in texts.values())
     return wire.Variant(
         name=variant.name,
         backends=variant.backends,
@@ -206,7 +238,7 @@ def _describe(
             bytes=writer.size,
             shards=tuple(wire.File.of(shard) for shard in writer.shards),
         ),
-        bytes=total,
+        bytes=graph.bytes + writer.size + text_bytes,
         self_check=wire.SelfCheck(
             prompt_ids=checked.self_check.prompt_ids,
             next_ids=checked.self_check.next_ids,

@@ -22,7 +22,7 @@ class Text:
     chat_template: str | None
     generation: Mapping[str, int | float]
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids as the browser makes them: a user's message where there is a chat template,
         else the plain text with the tokenizer's own special tokens."""
         from tokenizers import Tokenizer
@@ -36,9 +36,9 @@ class Text:
                 hint="Save the fast tokenizer again with `save_pretrained`.",
             ) from None
         if self.chat_template is None:
-            return list(tokenizer.encode(text).ids)
-        prompt = self._render([{"role": "user", "content": text}])
-        return list(tokenizer.encode(prompt, add_special_tokens=False).ids)
+            return [list(tokenizer.encode(text).ids) for text in texts]
+        prompts = [self._render([{"role": "user", "content": text}]) for text in texts]
+        return [list(tokenizer.encode(p, add_special_tokens=False).ids) for p in prompts]
 
     def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
         from datetime import datetime

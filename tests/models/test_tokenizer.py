@@ -67,14 +67,14 @@ def test_a_template_file_comes_first(folder: Path) -> None:
 def test_prompts_are_rendered_as_a_browser_does(folder: Path) -> None:
     text = read(folder)
     user, end, assistant = 1, 0, 2
-    ids = text.encode("the an")
+    [ids] = text.encode(["the an"])
     assert (ids[0], ids[-2:]) == (user, [end, assistant])
 
 
 def test_a_model_without_template_continues_text(tmp_path: Path) -> None:
     text = read(write_model(tmp_path / "m", chat_template=None))
     assert text.chat_template is None
-    assert len(text.encode("the")) == 1
+    assert [len(ids) for ids in text.encode(["the", "the the"])] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_model_without_template_continues_text(tmp_path: Path) -> None:
 def test_templates_that_fail(folder: Path, template: str, problem: str) -> None:
     change(folder, "tokenizer_config.json", chat_template=template)
     with pytest.raises(ModelError) as error:
-        read(folder).encode("hello")
+        read(folder).encode(["hello"])
     assert problem in error.value.problem
     assert "chat_template" in (error.value.hint or "")
 
@@ -126,7 +126,7 @@ def test_a_tokenizer_of_another_form(folder: Path, values: dict[str, Any]) -> No
 def test_a_tokenizer_that_the_library_refuses(folder: Path) -> None:
     change(folder, "tokenizer.json", pre_tokenizer={"type": "Nonsense"})
     with pytest.raises(ModelError, match="the tokenizer cannot be read"):
-        read(folder).encode("hello")
+        read(folder).encode(["hello"])
 
 
 @pytest.mark.parametrize("id", [VOCAB, -1, "0", [0, None]])

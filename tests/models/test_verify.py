@@ -15,7 +15,7 @@ from sitegen.models.families import read_decoder
 from sitegen.models.graph import build
 from sitegen.models.shards import ShardWriter, join
 from sitegen.models.variants import VARIANTS, Variant
-from sitegen.models.verify import Runner, compare_halves, verify
+from sitegen.models.verify import Runner, Task, compare_halves, verify
 from sitegen.models.weights import open_weights
 
 IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 16)]
@@ -44,7 +44,7 @@ class Exported:
             change(model.graph)
             graph = model.SerializeToString()
         runner = Runner(graph, self.weights, self.decoder, self.variant)
-        return verify(runner, self.variant, IDS, self.reference, [IDS])
+        return verify(runner, self.variant, Task(IDS, self.reference, [IDS]))
 
 
 @pytest.fixture(params=EVERY, ids=lambda variant: variant.name)

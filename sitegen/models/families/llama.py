@@ -59,7 +59,7 @@ class Family(Decoder):
             kv_heads=kv_heads,
             head_dim=head_dim,
             vocab=fields.integer("vocab_size"),
-            max_context=fields.integer("max_position_embeddings", 2048),
+            max_context=fields.integer("max_position_embeddings", 2048, low=16),
             rope=_rope(fields),
             intermediate=fields.integer("intermediate_size"),
             epsilon=fields.number("rms_norm_eps", 1e-6),
