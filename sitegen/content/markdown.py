@@ -32,7 +32,7 @@ _EXTENSIONS: dict[str, dict[str, Any]] = {
     "sane_lists": {},
     # The default writes style="text-align: …", which the content security policy forbids.
     "tables": {"use_align_attribute": True},
-    "toc": {"slugify": slugify_unicode, "permalink": False},
+    "toc": {"slugify": slugify_unicode, "marker": ""},
     # Unlike fenced_code, fences inside lists and admonitions.
     "pymdownx.superfences": {"disable_indented_code_blocks": False},
     "pymdownx.highlight": {"guess_lang": False, "noclasses": False, "linenums": False},
