@@ -49,7 +49,20 @@ class Marked:
 
 
 class _Exact(yaml.SafeLoader):
-    """Says where a date is that is none; PyYAML's own error has no place."""
+    """PyYAML's loader, less two surprises.
+
+    Inside brackets PyYAML ends a plain value at "?", which neither YAML nor libyaml does: authors
+    write `examples: [What is new?]`. And its error for a date that is none has no place.
+    """
+
+    def scan_plain(self) -> Any:
+        peek = self.peek
+        # Only what ends a value is asked by `peek`; its text is taken from the buffer.
+        vars(self)["peek"] = lambda index=0: "x" if (found := peek(index)) == "?" else found
+        try:
+            return super().scan_plain()
+        finally:
+            del vars(self)["peek"]
 
     def construct_yaml_timestamp(self, node: Any) -> Any:
         try:

@@ -72,7 +72,21 @@ def test_yaml_makes_no_objects(text: str) -> None:
         marks.read(text, PATH, 1)
 
 
-@given(st.text(max_size=60))
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("[What is new?]", ["What is new?"]),
+        ("{label: Who is it?, of: a?b}", {"label": "Who is it?", "of": "a?b"}),
+        ("[one ? two,\n three?\n four]", ["one ? two", "three? four"]),
+        ("a: What?", {"a": "What?"}),
+        ("{? a : b}", {"a": "b"}),
+    ],
+)
+def test_a_question_may_stand_in_brackets(text: str, data: object) -> None:
+    assert marks.read(text, PATH, 1).data == data
+
+
+@given(st.text(max_size=60).filter(lambda text: "?" not in text))
 def test_any_text_is_read_as_yaml_reads_it_or_refused_with_a_place(text: str) -> None:
     try:
         data = marks.read(text, PATH, 1).data

@@ -212,6 +212,15 @@ def test_text_that_is_not_utf8_is_named_by_line(site: Write) -> None:
         read(root)
 
 
+def test_sitegen_s_own_manual_is_read() -> None:
+    pages = read(Path(__file__).parents[2])
+    assert {app.kind for page in pages.values() for app in page.apps} == {
+        "chat",
+        "complete",
+        "form",
+    }
+
+
 def test_reading_twice_gives_the_same(tmp_path: Path) -> None:
     shutil.copytree(WHOLE, tmp_path / "whole")
     settings = config.load(tmp_path / "whole")
