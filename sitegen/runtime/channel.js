@@ -12,6 +12,7 @@ import { SitegenError, abortedError } from "./protocol.js";
  * @typedef {object} Inbox
  * @property {FromWorker[]} messages
  * @property {() => void} wake
+ * @property {(last: FromWorker) => void} onEnd
  */
 
 export class Channel {
@@ -33,18 +34,20 @@ export class Channel {
   }
 
   /**
-   * Send a request and yield its replies; `loaded` or `done` is the last, an `error` is thrown.
-   * A consumer that leaves early ends the generation, and the worker is idle when it has left.
+   * Send a request and yield its replies while they come; an `error` is thrown. A consumer that
+   * leaves early ends the generation, and the worker is idle when it has left.
    * @param {{ kind: "load", task: any } | { kind: "generate", prompt: any, options: any }} request
    * @param {AbortSignal} [signal]  ends a generation, which then throws "aborted"
+   * @param {(last: FromWorker) => void} [onEnd]  gets `loaded`, `done` or `error`, also when nobody
+   *   reads any more
    * @returns {AsyncGenerator<FromWorker, void, void>}
    */
-  async *request(request, signal) {
+  async *request(request, signal, onEnd = () => {}) {
     if (signal?.aborted) throw abortedError();
     if (this.#closed) throw this.#closed;
     const id = ++this.#lastId;
     /** @type {Inbox} */
-    const inbox = { messages: [], wake: () => {} };
+    const inbox = { messages: [], wake: () => {}, onEnd };
     this.#inboxes.set(id, inbox);
     const stop = () => this.#post({ kind: "stop", id });
     signal?.addEventListener("abort", stop);
@@ -53,7 +56,7 @@ export class Channel {
       this.#post({ ...request, id });
       while (isOpen) {
         const message = await next(inbox);
-        isOpen = message.kind === "progress" || message.kind === "piece";
+        isOpen = !isLast(message);
         if (message.kind === "error") throw SitegenError.fromRecord(message.error);
         if (signal?.aborted && isOpen) continue;
         yield message;
@@ -63,7 +66,7 @@ export class Channel {
       signal?.removeEventListener("abort", stop);
       if (isOpen) {
         stop();
-        while (["progress", "piece"].includes((await next(inbox)).kind));
+        while (!isLast(await next(inbox)));
       }
       this.#inboxes.delete(id);
     }
@@ -92,7 +95,13 @@ export class Channel {
     const inbox = this.#inboxes.get(message.id);
     inbox?.messages.push(message);
     inbox?.wake();
+    if (isLast(message)) inbox?.onEnd(message);
   }
+}
+
+/** @param {FromWorker} message */
+function isLast({ kind }) {
+  return kind === "loaded" || kind === "done" || kind === "error";
 }
 
 /**

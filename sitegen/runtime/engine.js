@@ -54,8 +54,11 @@ export class Engine {
     this.session = session;
     this.kvShape = manifest.kv_cache;
     this.dtype = variant.dtype;
-    this.isLost = false;
-    if (backend === "webgpu") this.#watchDevice();
+    /** Settles when the graphics device is gone. @type {Promise<unknown>} */
+    this.lost =
+      backend === "webgpu"
+        ? Promise.resolve(/** @type {any} */ (ort.env).webgpu.device).then(({ lost }) => lost)
+        : new Promise(() => {});
   }
 
   /**
@@ -81,12 +84,6 @@ export class Engine {
   /** An empty sequence. Several may exist; they share nothing but the weights. */
   newSequence() {
     return new Sequence(this);
-  }
-
-  async #watchDevice() {
-    const device = await /** @type {any} */ (this.ort.env).webgpu.device;
-    await device.lost;
-    this.isLost = true;
   }
 }
 
@@ -122,7 +119,8 @@ export class Sequence {
     try {
       outputs = await session.run(feeds);
     } catch (cause) {
-      if (!this.engine.isLost) throw cause;
+      const soon = new Promise((resolve) => setTimeout(resolve, 100)); // the loss is told after the failure
+      if ((await Promise.race([this.engine.lost, soon])) === undefined) throw cause;
       throw new SitegenError(
         "device-lost",
         "The graphics card was reset or taken away. Load the model again.",

@@ -71,11 +71,15 @@ export class Model {
     this.#idle = new Promise((resolve) => {
       release = () => before.then(resolve);
     });
+    // Also called when nobody reads any more: that must not hold up the next answer.
+    const onEnd = (/** @type {import("./protocol.js").FromWorker} */ last) => {
+      if (last.kind === "done") this.#info.last = last.result;
+      release();
+    };
     try {
       await settled(before, options.signal);
-      for await (const message of this.#channel.request(request, options.signal)) {
+      for await (const message of this.#channel.request(request, options.signal, onEnd)) {
         if (message.kind === "piece") yield message.text;
-        else if (message.kind === "done") this.#info.last = message.result;
       }
     } finally {
       release();

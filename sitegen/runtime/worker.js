@@ -23,8 +23,8 @@ import { createText } from "./text.js";
 /** @type {Model | null} */
 let model = null;
 
-/** Requests that are to end at the next token. @type {Set<number>} */
-const stopping = new Set();
+/** The answer being written, and whether it is to end at the next token. */
+const running = { id: 0, isStopping: false };
 
 /** @param {FromWorker} message */
 const reply = (message) => self.postMessage(message);
@@ -40,7 +40,7 @@ self.onmessage = async (/** @type {MessageEvent<ToWorker>} */ { data: message })
         await answer(id, message.prompt, message.options);
         break;
       case "stop":
-        stopping.add(id);
+        running.isStopping ||= id === running.id;
         break;
     }
   } catch (error) {
@@ -88,6 +88,7 @@ async function load(id, task) {
   const binary = await gunzip(bytes[0], build.binary.decoded_bytes);
   const ort = await startOrt(task, binary, ROOT);
   const engine = await Engine.open(ort, task, graph, joined);
+  ort.env.wasm.wasmBinary = undefined; // compiled by now
   const text = createText(parse(bytes[1]), config ? parse(bytes[2]) : {}, manifest.tokenizer);
 
   enter("self-check");
@@ -111,6 +112,7 @@ async function load(id, task) {
 async function answer(id, prompt, options) {
   const { engine, text, task } = /** @type {Model} */ (model);
   const { manifest } = task;
+  Object.assign(running, { id, isStopping: false });
   const promptIds = text.encode(prompt);
   const limits = {
     context_length: manifest.context_length,
@@ -130,11 +132,11 @@ async function answer(id, prompt, options) {
       show(stops.push(decoded.push(token)));
       if (stops.isStopped) break;
       await turn();
-      if (stopping.has(id)) break;
+      if (running.isStopping) break;
     }
     show(stops.push(decoded.end()) + stops.end());
   } finally {
-    stopping.delete(id);
+    running.id = 0;
     sequence.dispose();
   }
   if (stops.isStopped) figures.finish_reason = "stop";

@@ -37,7 +37,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Engine</ti
 <script type="module" src="{root}page.js"></script><p id="words">{words}</p></html>"""
 PAGE_JS = """import * as sitegen from "./_sitegen/sitegen.js";
 globalThis.sitegen = sitegen;
-globalThis.page_is_ready = true;
+document.documentElement.dataset.ready = "yes";
 """
 
 
@@ -206,7 +206,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         if script:
             page.add_init_script(script)
         page.goto(url)
-        page.wait_for_function("globalThis.page_is_ready")
+        page.wait_for_selector("html[data-ready]")
         return page
 
     yield open_

@@ -215,7 +215,18 @@ def test_a_failed_download_says_what_to_do_and_a_retry_goes_on(visit, server):
     expect(answers(page).last).to_contain_text(re.compile(r"\S"))
 
 
-def test_an_engine_that_cannot_run_says_so_and_offers_no_retry(visit):
+def test_a_retry_before_the_size_is_known_asks_for_consent(visit, server):
+    server.faults["_sitegen/models.json"] += ["503"] * 9
+    page = visit()
+    expect(page.locator(".problem")).to_contain_text("could not be read. Reload the page.")
+    server.faults.clear()
+    ask(page, "Who sings?")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("button", name="and send")).to_be_focused()
+    assert downloads(server) == []
+
+
+def test_an_unknown_model_says_so_and_offers_no_retry(visit):
     page = visit("story/")
     page.evaluate(
         """() => {

@@ -10,6 +10,8 @@ from python_engine import onnxruntime_ids
 PROMPT = "Once upon a time there was"
 CONTEXT = 128
 
+POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+
 LOAD = """async ([name, options]) => {
   const events = [];
   try {
@@ -53,7 +55,9 @@ def page(make_site, open_page):
 @pytest.mark.parametrize("name, variant", [("tiny", "fp32"), ("small", "wasm")])
 @pytest.mark.parametrize("isolated", [False, True])
 def test_wasm_gives_the_reference_ids(make_site, open_page, name, variant, isolated):
-    page = open_page(make_site(isolated=isolated).url)
+    site = make_site(isolated=isolated)
+    site.headers["Content-Security-Policy"] = POLICY
+    page = open_page(site.url)
     loaded = load(page, name, backend="wasm", threads=2)
     assert loaded["info"]["variant"] == variant, loaded
     assert loaded["info"]["threads"] == (2 if isolated else 1)
@@ -62,7 +66,9 @@ def test_wasm_gives_the_reference_ids(make_site, open_page, name, variant, isola
 
 @pytest.mark.parametrize("name, variant", [("tiny", "fp32"), ("small", "webgpu-f32")])
 def test_webgpu_gives_the_reference_ids(make_site, open_page, name, variant):
-    page = open_page(make_site().url)
+    site = make_site()
+    site.headers["Content-Security-Policy"] = POLICY
+    page = open_page(site.url)
     loaded = load(page, name, backend="webgpu")
     assert "info" in loaded, loaded
     assert (loaded["info"]["variant"], loaded["info"]["backend"]) == (variant, "webgpu")
@@ -72,6 +78,7 @@ def test_webgpu_gives_the_reference_ids(make_site, open_page, name, variant):
 
 def test_webgpu_without_jspi_uses_the_asyncify_build(make_site, open_page):
     site = make_site()
+    site.headers["Content-Security-Policy"] = POLICY
     page = open_page(site.url, script="delete WebAssembly.Suspending")
     loaded = load(page, "tiny", backend="webgpu")
     assert loaded["info"]["backend"] == "webgpu", loaded
@@ -170,6 +177,9 @@ def test_leaving_the_loop_stops_and_the_model_is_usable(page):
     )
     assert len(pieces) == 3
     assert whole.startswith("".join(pieces))
+    last = page.evaluate("model.info.last")
+    assert last["finish_reason"] == "aborted"
+    assert last["completion_tokens"] < 100
     assert generate(page, PROMPT, **GREEDY)["text"] == whole
 
 
@@ -191,6 +201,7 @@ def test_an_abort_signal_stops_and_the_model_is_usable(page):
         PROMPT,
     )
     assert (outcome["kind"], outcome["count"]) == ("aborted", 2)
+    assert outcome["last"]["finish_reason"] == "aborted"
     assert generate(page, PROMPT, **GREEDY)["text"] == whole
 
 
@@ -202,6 +213,18 @@ def test_answers_asked_for_at_once_come_one_after_another(page):
         [prompts, GREEDY],
     )
     assert at_once == one_by_one
+
+
+def test_an_answer_nobody_reads_to_its_end_does_not_hold_up_the_next(page):
+    whole = generate(page, PROMPT, **GREEDY)["text"]
+    page.evaluate(
+        """async (prompt) => {
+          globalThis.abandoned = model.stream(prompt, { max_new_tokens: 30 });
+          await abandoned.next();
+        }""",
+        PROMPT,
+    )
+    assert generate(page, PROMPT, **GREEDY)["text"] == whole
 
 
 def test_unload_ends_what_is_under_way(page):

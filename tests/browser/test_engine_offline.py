@@ -28,7 +28,7 @@ def register(page: Any, base: str) -> None:
 
 def reopen(page: Any, url: str) -> None:
     page.goto(url)
-    page.wait_for_function("globalThis.page_is_ready")
+    page.wait_for_selector("html[data-ready]")
 
 
 @pytest.mark.parametrize("base", ["", "docs/"])
@@ -68,7 +68,7 @@ def test_an_unvisited_page_offline_is_the_sites_404(make_site, open_page):
     page = open_page(site.url)
     register(page, site.url)
     page.goto(site.url + "guide/")
-    page.wait_for_function("globalThis.page_is_ready")
+    page.wait_for_selector("html[data-ready]")
     site.stop()
     page.goto(site.url + "guide/?from=search#there")
     assert page.inner_text("#words") == "Guide"

@@ -59,10 +59,12 @@ test("where a model runs is said in words", () => {
 });
 
 test("an interrupted download can go on, and says that nothing is lost", () => {
-  const { title, text, canRetry } = explain(new SitegenError("download-failed", "The host answered 503."));
+  const error = new SitegenError("download-failed", "The host answered 503.");
+  const { title, text, canRetry } = explain(error, true);
   assert.equal(title, "The download stopped");
   assert.equal(text, "The host answered 503. What has arrived is kept.");
   assert.equal(canRetry, true);
+  assert.equal(explain(error).text, "The host answered 503.");
 });
 
 test("what another try cannot mend offers none", () => {
