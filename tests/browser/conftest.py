@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -171,44 +172,59 @@ def site_files(
     return files, bundled.index
 
 
+def write_site(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return folder
+
+
+def open_in(context: Any, url: str, script: str = "") -> Any:
+    """A page whose module has run; `script` runs before it."""
+    page = context.new_page()
+    page.on("pageerror", lambda error: print("page error:", error))
+    page.on("console", lambda message: print("console:", message.text))
+    if script:
+        page.add_init_script(script)
+    page.goto(url)
+    page.wait_for_selector("html[data-ready]")
+    return page
+
+
 @pytest.fixture
 def make_site(tmp_path: Path, site_files: Any) -> Iterator[MakeSite]:
     """Write the site and serve it: make_site(isolated=True, base="docs/")."""
-    servers: list[FaultServer] = []
+    with contextlib.ExitStack() as servers:
 
-    def make(*, isolated: bool = False, base: str = "") -> FaultServer:
-        folder = tmp_path / f"site-{len(servers)}"
-        for path, content in site_files[0].items():
-            target = folder / base / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        server = FaultServer(folder, isolated=isolated)
-        server.start()
-        servers.append(server)
-        return server
+        def make(*, isolated: bool = False, base: str = "") -> FaultServer:
+            folder = tmp_path / f"site-{len(list(tmp_path.iterdir()))}"
+            write_site(folder / base, site_files[0])
+            return servers.enter_context(FaultServer(folder, isolated=isolated))
 
-    yield make
-    for server in servers:
-        server.stop()
+        yield make
 
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     """A page in a context of its own, so with empty caches: open_page(url, script="run first")."""
-    contexts: list[Any] = []
+    with contextlib.ExitStack() as contexts:
 
-    def open_(url: str, *, script: str = "") -> Any:
+        def open_(url: str, *, script: str = "") -> Any:
+            context = browser.new_context()
+            contexts.callback(context.close)
+            return open_in(context, url, script)
+
+        yield open_
+
+
+@pytest.fixture(scope="session")
+def home_page(
+    browser: Any, site_files: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """One page for all tests that leave it as it was."""
+    folder = write_site(tmp_path_factory.mktemp("home"), site_files[0])
+    with FaultServer(folder) as server:
         context = browser.new_context()
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: print("page error:", error))
-        page.on("console", lambda message: print("console:", message.text))
-        if script:
-            page.add_init_script(script)
-        page.goto(url)
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    yield open_
-    for context in contexts:
+        yield open_in(context, server.url)
         context.close()

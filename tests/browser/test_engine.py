@@ -42,11 +42,11 @@ def generate(page: Any, prompt: Any, **options: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def page(make_site, open_page):
+def page(home_page):
     """A page on which the unquantized model runs by WebAssembly."""
-    page = open_page(make_site().url)
-    assert "info" in load(page, "tiny", backend="wasm")
-    return page
+    if home_page.evaluate("globalThis.model === undefined"):
+        assert "info" in load(home_page, "tiny", backend="wasm")
+    return home_page
 
 
 # Loading compares greedy ids with those of Python, 64 where rounding allows: see `site_models`.
@@ -239,6 +239,7 @@ def test_unload_ends_what_is_under_way(page):
     assert outcome["kind"] == "aborted"
     assert "Load it again" in outcome["message"]
     assert generate(page, PROMPT)["kind"] == "aborted"
+    page.evaluate("delete globalThis.model")
 
 
 def test_the_context_ends_an_answer_and_refuses_a_longer_prompt(page, tokenizer):
