@@ -241,7 +241,11 @@ export class AppBlock extends HTMLElement {
     if (shared.phase === "idle" && this.#waiting && shared.isSaved) return void shared.load();
     if (shared.phase === "idle" && shared.plan) {
       this.#gate.replaceChildren(
-        consentCard(shared.plan, { then: this.#waiting?.label, onAccept: () => void shared.load() }),
+        consentCard(shared.plan, {
+          freeBytes: shared.freeBytes,
+          then: this.#waiting?.label,
+          onAccept: () => void shared.load(),
+        }),
       );
     } else if (shared.phase === "loading") {
       if (!this.#progress) {
@@ -253,7 +257,12 @@ export class AppBlock extends HTMLElement {
       }
       if (shared.progress) this.#progress.update(shared.progress);
     } else if (shared.phase === "failed" && isNew) {
-      this.#gate.replaceChildren(problemCard(shared.error, () => void shared.load()));
+      this.#gate.replaceChildren(
+        problemCard(shared.error, {
+          wasDownloading: shared.plan !== null,
+          onRetry: () => void shared.load(),
+        }),
+      );
       this.announcer.say(this.#gate.querySelector(".card-text")?.textContent ?? "");
     } else if (shared.phase === "ready" && isNew) {
       this.#gate.replaceChildren();

@@ -48,7 +48,13 @@ export class SitegenChat extends AppBlock {
         this.#draft = this.#composer?.value ?? "";
         this.#send(example);
       };
-      this.#examples.append(h("button", { type: "button", class: "chip", part: "chip", dir: "auto", on: { click: send } }, example));
+      this.#examples.append(
+        h(
+          "button",
+          { type: "button", class: "chip", part: "chip", dir: "auto", on: { click: send } },
+          example,
+        ),
+      );
     }
     this.head.append(this.#restart);
     this.content.append(this.#transcript.element, this.#examples);
@@ -80,7 +86,10 @@ export class SitegenChat extends AppBlock {
     if (!this.isReady) {
       // The text stays where it is and is sent as it then stands.
       composer.value = text;
-      return this.whenReady({ label: "send", run: () => composer.value.trim() && this.#send(composer.value.trim()) });
+      return this.whenReady({
+        label: "send",
+        run: () => composer.value.trim() && this.#send(composer.value.trim()),
+      });
     }
     composer.value = this.#draft;
     this.#draft = "";
@@ -145,12 +154,24 @@ export class SitegenChat extends AppBlock {
       action("edit", "Edit", () => this.#edit(), "Edit your last message"),
     );
     answer.entry.actions.replaceChildren(
-      ...(answer.entry.text ? [copyAction(() => answer.entry.text, (message) => this.announcer.say(message))] : []),
+      ...(answer.entry.text
+        ? [
+            copyAction(
+              () => answer.entry.text,
+              (message) => this.announcer.say(message),
+            ),
+          ]
+        : []),
       action("retry", "Try again", () => this.#retry(), "Try again: a new answer to your last message"),
     );
     for (const turn of this.#turns.slice(0, -2)) {
       if (turn.role === "assistant")
-        turn.entry.actions.replaceChildren(copyAction(() => turn.entry.text, (message) => this.announcer.say(message)));
+        turn.entry.actions.replaceChildren(
+          copyAction(
+            () => turn.entry.text,
+            (message) => this.announcer.say(message),
+          ),
+        );
     }
     this.#transcript?.follow();
   }

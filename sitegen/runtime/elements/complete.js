@@ -16,7 +16,12 @@ import { explain } from "./words.js";
 export class SitegenComplete extends AppBlock {
   #area = h("textarea", { part: "input", rows: "4", dir: "auto" });
   #layer = h("div", { class: "layer", "aria-hidden": "true", dir: "auto" });
-  #button = h("button", { type: "button", class: "primary", part: "button", on: { click: () => this.#press() } });
+  #button = h("button", {
+    type: "button",
+    class: "primary",
+    part: "button",
+    on: { click: () => this.#press() },
+  });
   #note = h("p", { class: "note", hidden: true });
   #examples = h("div", { class: "examples", part: "examples" });
   #undo = action("undo", "Undo", () => this.#takeBack(), "Undo the last continuation");
@@ -46,7 +51,13 @@ export class SitegenComplete extends AppBlock {
     });
     for (const example of examples) {
       const take = () => this.#setText(example, []);
-      this.#examples.append(h("button", { type: "button", class: "chip", part: "chip", dir: "auto", on: { click: take } }, example));
+      this.#examples.append(
+        h(
+          "button",
+          { type: "button", class: "chip", part: "chip", dir: "auto", on: { click: take } },
+          example,
+        ),
+      );
     }
     this.content.append(
       h("div", { class: "sheet", part: "sheet" }, this.#layer, this.#area),
@@ -59,7 +70,10 @@ export class SitegenComplete extends AppBlock {
       this.#button,
       this.#undo,
       this.#reset,
-      copyAction(() => this.#area.value, (message) => this.announcer.say(message)),
+      copyAction(
+        () => this.#area.value,
+        (message) => this.announcer.say(message),
+      ),
     );
     this.shadowRoot?.querySelector(".gate")?.after(tools);
     this.#setText(prompt, []);
@@ -67,7 +81,10 @@ export class SitegenComplete extends AppBlock {
 
   refresh() {
     const { isWriting } = this;
-    this.#button.replaceChildren(icon(isWriting ? "stop" : "edit"), h("span", {}, isWriting ? "Stop" : "Continue"));
+    this.#button.replaceChildren(
+      icon(isWriting ? "stop" : "edit"),
+      h("span", {}, isWriting ? "Stop" : "Continue"),
+    );
     this.#button.classList.toggle("is-stop", isWriting);
     this.#area.readOnly = isWriting;
     this.#area.setAttribute("aria-busy", String(isWriting));

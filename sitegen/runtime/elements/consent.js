@@ -10,11 +10,12 @@ import { parameters, place, size } from "./words.js";
 /**
  * @param {Plan} plan
  * @param {object} how
+ * @param {number | null} how.freeBytes  null when not known
  * @param {string} [how.then]  what waits for the model: "send"
  * @param {() => void} how.onAccept
  * @returns {HTMLElement}
  */
-export function consentCard(plan, { then, onAccept }) {
+export function consentCard(plan, { freeBytes, then, onAccept }) {
   const missing = plan.bytes - plan.cached_bytes;
   const isSaved = missing <= 0;
   const verb = isSaved ? "Start" : `Download ${size(missing)}`;
@@ -46,6 +47,14 @@ export function consentCard(plan, { then, onAccept }) {
         `It will run on ${place(plan.backend)}.`,
       ),
       !isSaved && isMetered() && h("p", { class: "caution" }, "Your connection is set to save data."),
+      !isSaved &&
+        freeBytes !== null &&
+        freeBytes < missing &&
+        h(
+          "p",
+          { class: "caution" },
+          `The browser has room for ${size(freeBytes)} only, so the model will run but not be kept.`,
+        ),
     ),
     button,
   );

@@ -22,7 +22,8 @@ function difference(before, after) {
   let start = 0;
   while (start < limit && before[start] === after[start]) start += 1;
   let tail = 0;
-  while (tail < limit - start && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail += 1;
+  while (tail < limit - start && before[before.length - 1 - tail] === after[after.length - 1 - tail])
+    tail += 1;
   return { start, end: before.length - tail, inserted: after.length - tail - start };
 }
 
@@ -58,7 +59,9 @@ export function withoutNewest(text, continuations) {
     const length = end - start;
     kept = kept
       .filter((part) => part.start !== start)
-      .map((part) => (part.start >= end ? { ...part, start: part.start - length, end: part.end - length } : part));
+      .map((part) =>
+        part.start >= end ? { ...part, start: part.start - length, end: part.end - length } : part,
+      );
     rest = shorter;
   }
   return { text: rest, continuations: kept };

@@ -68,7 +68,9 @@ export class DetailsPanel {
       ),
     ];
     this.#rows.replaceChildren(
-      ...rows.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+      ...rows
+        .filter(([, value]) => value)
+        .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
     );
   }
 }

@@ -32,7 +32,12 @@ export class FieldInput {
     this.#input = control(field, id);
     this.#problem = h("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
     this.#input.addEventListener("input", () => this.#show(""));
-    const label = h("label", { for: id }, this.label, !field.required && isOptional(field) && h("span", {}, " (optional)"));
+    const label = h(
+      "label",
+      { for: id },
+      this.label,
+      !field.required && isOptional(field) && h("span", {}, " (optional)"),
+    );
     const isCheckbox = field.type === "checkbox";
     this.element = h(
       "div",
@@ -57,7 +62,8 @@ export class FieldInput {
     const isBlank = this.#input.required && this.value === "";
     let problem = "";
     if (validity.badInput) problem = "Write a number.";
-    else if (validity.valueMissing || isBlank) problem = this.value === false ? "This has to be ticked." : "This cannot stay empty.";
+    else if (validity.valueMissing || isBlank)
+      problem = this.value === false ? "This has to be ticked." : "This cannot stay empty.";
     else if (validity.rangeUnderflow) problem = `Not less than ${this.#input.getAttribute("min")}.`;
     else if (validity.rangeOverflow) problem = `Not more than ${this.#input.getAttribute("max")}.`;
     this.#show(problem);
@@ -102,7 +108,11 @@ function control(field, id) {
     return area;
   }
   if (type === "select") {
-    const select = h("select", { id, name: field.name, part: "input", required }, ...options.map((value) => h("option", {}, String(value))));
+    const select = h(
+      "select",
+      { id, name: field.name, part: "input", required },
+      ...options.map((value) => h("option", {}, String(value))),
+    );
     if (field.default !== undefined) select.value = String(field.default);
     return select;
   }

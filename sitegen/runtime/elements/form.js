@@ -47,7 +47,12 @@ export class SitegenForm extends AppBlock {
       event.preventDefault();
       if (!this.isWriting) this.#press();
     });
-    this.#actions.append(copyAction(() => this.#flow.text.trim(), (message) => this.announcer.say(message)));
+    this.#actions.append(
+      copyAction(
+        () => this.#flow.text.trim(),
+        (message) => this.announcer.say(message),
+      ),
+    );
     this.content.append(this.#form);
     // The card for the model stands above the button that needs it.
     const gate = this.shadowRoot?.querySelector(".gate");

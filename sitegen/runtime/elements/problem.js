@@ -7,15 +7,23 @@ import { explain } from "./words.js";
 
 /**
  * @param {unknown} error
- * @param {() => void} onRetry
+ * @param {object} how
+ * @param {boolean} how.wasDownloading
+ * @param {() => void} how.onRetry
  * @returns {HTMLElement}
  */
-export function problemCard(error, onRetry) {
-  const { kind, title, text, canRetry } = explain(error);
+export function problemCard(error, { wasDownloading, onRetry }) {
+  const { kind, title, text, canRetry } = explain(error, wasDownloading);
   return h(
     "div",
     { class: "card problem", part: "card", "data-kind": kind },
-    h("div", { class: "card-text" }, h("p", { class: "card-title" }, title), h("p", { class: "facts" }, text)),
-    canRetry && h("button", { type: "button", class: "primary", part: "button", on: { click: onRetry } }, "Try again"),
+    h(
+      "div",
+      { class: "card-text" },
+      h("p", { class: "card-title" }, title),
+      h("p", { class: "facts" }, text),
+    ),
+    canRetry &&
+      h("button", { type: "button", class: "primary", part: "button", on: { click: onRetry } }, "Try again"),
   );
 }

@@ -64,7 +64,9 @@ export class ProgressCard {
     this.#bar.max = 1;
     this.#bar.value = share;
     const left = this.#secondsLeft(loaded, total, now);
-    this.#facts.textContent = [sizeOf(loaded, total), left !== null && timeLeft(left)].filter(Boolean).join(" · ");
+    this.#facts.textContent = [sizeOf(loaded, total), left !== null && timeLeft(left)]
+      .filter(Boolean)
+      .join(" · ");
     const quarter = Math.floor(share * 4);
     if (quarter > this.#announced && quarter < 4) {
       this.#announced = quarter;

@@ -30,6 +30,8 @@ export class SharedModel extends EventTarget {
   phase = "looking";
   /** @type {Plan | null} */
   plan = null;
+  /** What the browser would still keep for this site; null where it does not tell. @type {number | null} */
+  freeBytes = null;
   /** @type {Progress | null} */
   progress = null;
   /** @type {Model | null} */
@@ -87,7 +89,7 @@ export class SharedModel extends EventTarget {
   /** @returns {Promise<void>} */
   async #lookUp() {
     try {
-      this.plan = await plan(this.name, { backend: "auto" });
+      [this.plan, this.freeBytes] = await Promise.all([plan(this.name, { backend: "auto" }), freeBytes()]);
       if (this.phase === "looking" || this.phase === "failed") this.#enter("idle");
       void isolateOnce(this.plan.backend);
     } catch (error) {
@@ -101,9 +103,9 @@ export class SharedModel extends EventTarget {
   async load() {
     if (this.phase === "loading" || this.phase === "ready") return;
     if (!this.plan) {
+      // The visitor has not seen the size yet: this looks it up, and goes no further.
       this.#enter("looking");
-      await this.lookUp();
-      if (!this.plan) return;
+      return this.lookUp();
     }
     const loading = (this.#loading = new AbortController());
     this.error = null;
@@ -183,5 +185,15 @@ export class SharedModel extends EventTarget {
 
   #changed() {
     this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** @returns {Promise<number | null>} */
+async function freeBytes() {
+  try {
+    const { quota, usage } = await navigator.storage.estimate();
+    return quota === undefined || usage === undefined ? null : quota - usage;
+  } catch {
+    return null; // no secure context
   }
 }

@@ -147,6 +147,8 @@ textarea { display: block; inline-size: 100%; field-sizing: content; border: 0; 
   grid-area: 1 / 1; min-block-size: 8rem; padding: 0.25rem 0 1rem; margin: 0; font: 1.16rem/1.65 var(--font-model);
   white-space: pre-wrap; overflow-wrap: anywhere; letter-spacing: 0; tab-size: 4;
 }
+/* iOS insets the text of every text area by 3 px. */
+@supports (-webkit-touch-callout: none) { .layer { padding-inline: 3px; } }
 .sheet textarea { position: relative; overflow: hidden; }
 .sheet textarea:focus { outline: none; }
 .content:has(.sheet textarea:focus-visible) .sheet { border-block-end-color: var(--accent); }

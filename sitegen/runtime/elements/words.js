@@ -21,7 +21,8 @@ export function size(count) {
  * @returns {string} "12 of 31 MB": the unit once, the same for both
  */
 export function sizeOf(loaded, total) {
-  const [unit, name, digits] = total >= 1e9 ? [1e9, "GB", 2] : total >= 1e6 ? [1e6, "MB", total < 1e7 ? 1 : 0] : [1e3, "KB", 0];
+  const [unit, name, digits] =
+    total >= 1e9 ? [1e9, "GB", 2] : total >= 1e6 ? [1e6, "MB", total < 1e7 ? 1 : 0] : [1e3, "KB", 0];
   return `${(loaded / Number(unit)).toFixed(Number(digits))} of ${(total / Number(unit)).toFixed(Number(digits))} ${name}`;
 }
 
@@ -104,12 +105,13 @@ const RESUMABLE = new Set(["download-failed", "wrong-length", "wrong-hash", "off
 
 /**
  * @param {unknown} error  a SitegenError, or anything thrown
+ * @param {boolean} [wasDownloading]  so that part of the model may be here
  * @returns {Explanation}
  */
-export function explain(error) {
+export function explain(error, wasDownloading = false) {
   const kind = error instanceof Error && "kind" in error ? String(error.kind) : "engine-failed";
   const message = error instanceof Error ? error.message : String(error);
-  const kept = RESUMABLE.has(kind) ? " What has arrived is kept." : "";
+  const kept = wasDownloading && RESUMABLE.has(kind) ? " What has arrived is kept." : "";
   return {
     kind,
     title: TITLES[/** @type {ErrorKind} */ (kind)] ?? TITLES["engine-failed"],
