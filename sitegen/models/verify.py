@@ -83,6 +83,10 @@ class Verified:
     self_check: SelfCheck
 
 
+State = tuple[Float32, list[NDArray[Any]]]
+"""Logits of the last positions (keep, vocab), and the KV cache after them."""
+
+
 class Runner:
     """One variant under onnxruntime on this machine's CPU."""
 
@@ -110,10 +114,8 @@ class Runner:
         shape = (1, self._decoder.kv_heads, 0, self._decoder.head_dim)
         return [np.zeros(shape, self._dtype) for _ in self._names]
 
-    def forward(
-        self, ids: Sequence[int], past: list[NDArray[Any]], keep: int
-    ) -> tuple[Float32, list[NDArray[Any]]]:
-        """Logits of the last `keep` of `ids` (keep, vocab), and the cache after them."""
+    def forward(self, ids: Sequence[int], past: list[NDArray[Any]], keep: int) -> State:
+        """Run `ids` after `past`; logits of the last `keep` of them."""
         seen = past[0].shape[2]
         feed = {
             "input_ids": np.array([ids], np.int64),
@@ -129,7 +131,7 @@ class Runner:
 def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     limits, ids, reference = LIMITS[variant.storage], task.ids, task.reference
-    logits, _ = runner.forward(ids, runner.empty(), len(ids))
+    logits, whole = runner.forward(ids, runner.empty(), len(ids))
     if not np.isfinite(logits).all():
         raise _wrong(variant, "its logits are not finite")
     error, cosine = distance(logits, reference), _cosine(logits, reference)
@@ -139,7 +141,7 @@ def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
             f"its logits differ from the reference by {error:.3g} of their size (at most "
             f"{limits.error} is allowed), their cosine is {cosine:.3g} (at least {limits.cosine})",
         )
-    # A prompt in one piece, then several tokens at once, then single ones.
+    # A first part, then several tokens at once, then a single one.
     stepwise, past = [], runner.empty()
     for start, stop in _pieces(len(ids)):
         part, past = runner.forward(ids[start:stop], past, stop - start)
@@ -156,7 +158,7 @@ def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
         logits=logits,
         error=error,
         agreement=float((logits.argmax(axis=-1) == reference.argmax(axis=-1)).mean()),
-        self_check=_self_check(runner, task.prompts, tolerance),
+        self_check=_self_check(runner, task, (logits, whole), tolerance),
     )
 
 
@@ -172,31 +174,33 @@ def compare_halves(half: Verified, single: Verified, variant: Variant) -> None:
 
 
 def _pieces(length: int) -> list[tuple[int, int]]:
-    first, second = max(1, length * 3 // 4), max(1, length - 2)
-    bounds = sorted({0, first, second, *range(second, length), length})
+    bounds = sorted({0, length * 3 // 4, length - 1, length})
     return list(zip(bounds, bounds[1:], strict=False))
 
 
-def _self_check(runner: Runner, prompts: Sequence[Sequence[int]], tolerance: float) -> SelfCheck:
-    """The longest greedy continuation whose every token leads by the tolerance.
+def _self_check(runner: Runner, task: Task, after_ids: State, tolerance: float) -> SelfCheck:
+    """The first greedy continuation that leads by the tolerance for some tokens, else the longest.
 
+    Each prompt is run in one pass, as the browser does it: int8 activations depend on that.
     Where no prompt leads far enough even once (random weights), the one that leads most is taken
     for a single token, and the tolerance is what it leads by.
     """
-    best, lead = SelfCheck(tuple(prompts[0]), (), 0.0), -1.0
-    fallback = best
-    for prompt in prompts:
+    best, fallback, lead = SelfCheck((), (), 0.0), SelfCheck((), (), 0.0), -1.0
+    for prompt in task.prompts:
+        known = list(prompt) == list(task.ids)
+        logits, past = after_ids if known else runner.forward(prompt, runner.empty(), 1)
         found: list[int] = []
-        logits, past = runner.forward(prompt, runner.empty(), 1)
-        while len(found) < SELF_CHECK_TOKENS:
-            second, first = np.partition(logits[0], -2)[-2:]
-            token, margin = int(logits[0].argmax()), float(first - second)
+        while True:
+            second, first = np.partition(logits[-1], -2)[-2:]
+            token, margin = int(logits[-1].argmax()), float(first - second)
             if not found and margin > lead:
                 lead = margin
-                fallback = SelfCheck(tuple(prompt), (token,), round(max(margin, 0.0), 4))
+                fallback = SelfCheck(tuple(prompt), (token,), round(margin, 4))
             if margin < tolerance:
                 break
             found.append(token)
+            if len(found) == SELF_CHECK_TOKENS:
+                break
             logits, past = runner.forward([token], past, 1)
         if len(found) > len(best.next_ids):
             best = SelfCheck(tuple(prompt), tuple(found), tolerance)

@@ -13,7 +13,15 @@ import jsonschema
 import numpy as np
 import onnx
 import pytest
-from tiny_models import LLAMA3_ROPE, VOCAB, config, random_weights, write_model, write_safetensors
+from tiny_models import (
+    CARD,
+    LLAMA3_ROPE,
+    VOCAB,
+    config,
+    random_weights,
+    write_model,
+    write_safetensors,
+)
 
 import sitegen.models
 from sitegen.config import ModelSpec, Quantization
@@ -184,6 +192,22 @@ def test_every_named_file_is_there_under_its_hash(exported: Prepare) -> None:
     assert named == model.files.keys()
     for sha256, path in model.files.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def test_card_and_licence_travel_with_the_model(tmp_path: Path) -> None:
+    write_model(tmp_path / "m")
+    (tmp_path / "m" / "LICENSE").write_text("Do what you like.\n")
+    model = prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c")
+    licence = model.manifest["licence"]
+    assert licence["id"] == "apache-2.0"
+    for key, text in (("file", "Do what you like.\n"), ("card", CARD)):
+        assert model.files[licence[key]["sha256"]].read_text() == text
+
+
+def test_a_model_without_card(tmp_path: Path) -> None:
+    (write_model(tmp_path / "m") / "README.md").unlink()
+    model = prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c")
+    assert model.manifest["licence"] == {"id": None, "file": None, "card": None}
 
 
 def test_both_gpu_variants_share_every_byte_of_their_weights(exported: Prepare) -> None:
