@@ -53,6 +53,7 @@
         await keep(path, request.url, response);
       }),
     );
+    await keepVisited([new URL("404.html", base).href]); // where a host gives it out by its name
     await worker.skipWaiting();
   }
 

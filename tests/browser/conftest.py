@@ -160,7 +160,7 @@ def site_files(
         path: content if isinstance(content, bytes) else content.read_bytes()
         for path, content in bundled.files.items()
     }
-    site = {"version": "test", "shell": ["./", "404.html", "page.js", *bundled.shell]}
+    site = {"version": "test", "shell": ["./", "page.js", *bundled.shell]}
     worker = f"_sitegen/engine/{bundled.engine_hash}/service-worker.js"
     files |= {
         "index.html": PAGE.format(root="", words="Home").encode(),
