@@ -98,7 +98,7 @@ class Runner:
         options.enable_cpu_mem_arena = False
         # Threads that spin while they wait stand in each other's way on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if variant.storage == "int8":  # as fast without a second, repacked copy of all weights
+        if variant.storage != "int4":  # as fast without a second, repacked copy of all weights
             options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_external_initializers_from_files_in_memory(
             [EXTERNAL_NAME], [weights.data], [weights.nbytes]
