@@ -133,7 +133,7 @@ def collect(
         for name in names:
             _, _, stem = BUILDS[name]
             binary = placed[f"{ORT}/{stem}.wasm"]
-            ref, path = _gzipped(binary, cache / "engine", digests)
+            ref, path = _gzipped(binary, cache / "engine", digests, progress)
             files[BASE + ref["path"]] = path
             modules = [f"{engine}vendor/{place}" for place in _modules_of(name)]
             builds[name] = {"modules": modules, "binary": ref}
@@ -211,7 +211,9 @@ def _modules(placed: Mapping[str, Path], builds: Sequence[str]) -> list[str]:
     ]
 
 
-def _gzipped(binary: Path, folder: Path, digests: Digests) -> tuple[BinaryRef, Path]:
+def _gzipped(
+    binary: Path, folder: Path, digests: Digests, progress: Callable[[str], None] | None
+) -> tuple[BinaryRef, Path]:
     """The gzipped binary, kept in `folder` as <digest of the binary>-<digest of the gzip>.gz."""
     key = digests.of(binary)
     for path in folder.glob(f"{key}-*.gz"):
@@ -219,6 +221,8 @@ def _gzipped(binary: Path, folder: Path, digests: Digests) -> tuple[BinaryRef, P
         if digests.of(path) == sha256:
             break
     else:
+        if progress is not None:
+            progress(f"compressing {binary.name}, once")
         content = binary.read_bytes()
         # wbits 31: a gzip header without time and name, so the same bytes come out. Level 9 takes
         # 1.6 times as long and saves 0.4 %.

@@ -47,6 +47,7 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         self.runtime = folder / "runtime"
         self.cache = folder / "cache"
+        self.said: list[str] = []
         for name, content in OWN.items():
             self.write(name, content)
         for place, content in (ORT | OTHER).items():
@@ -70,6 +71,7 @@ class Engine:
             site_id="0123456789ab",
             runtime=self.runtime,
             packages=self.packages,
+            progress=self.said.append,
         )
 
 
@@ -220,10 +222,12 @@ def test_a_binary_is_compressed_once_and_the_same_everywhere(
 ) -> None:
     tiny = model(tmp_path / "m", backends=[["wasm"]])
     first = engine.collect(tiny=tiny).index["engine"]["builds"]["wasm"]["binary"]
+    assert engine.said == ["compressing ort-wasm-simd-threaded.wasm, once"]
     (kept,) = (engine.cache / "engine").iterdir()
     before = kept.stat()
     engine.collect(tiny=tiny)
     assert kept.stat().st_mtime_ns == before.st_mtime_ns
+    assert len(engine.said) == 1
     engine.cache = tmp_path / "another cache"
     assert engine.collect(tiny=tiny).index["engine"]["builds"]["wasm"]["binary"] == first
 
