@@ -187,6 +187,17 @@ test("a stored file that was damaged is thrown away and fetched again", () =>
     assert.equal((await kept.arrayBuffer()).byteLength, REFS[1].bytes);
   }));
 
+test("a damaged stored file does not stay when it cannot be fetched again", () =>
+  withServer(async ({ root, faults }) => {
+    const store = new MemoryStore();
+    const [{ path }] = REFS;
+    await store.put(root + path, new Response(FILES[0].bytes.map((byte) => byte ^ 1)));
+    faults.set(path, [send503, send503, send503]);
+    const load = loadFiles(wanted(REFS.slice(0, 1)), { root, store, retryDelaysMs: NO_WAIT });
+    await assert.rejects(load, { kind: "download-failed" });
+    assert.equal(await store.match(root + path), undefined);
+  }));
+
 test("a full disk: the files are used from memory, and it is said", () =>
   withServer(async ({ root }) => {
     const store = new MemoryStore({ maxBytes: 50_000 });

@@ -35,6 +35,17 @@ test("a template finds the special tokens of tokenizer_config.json, the manifest
   assert.deepEqual(said.map(String), plain.encode("<s><p>none").map(String));
 });
 
+test("a plain text gets the tokenizer's first token, a rendered template none beside its own", () => {
+  const { tokenizer } = readOracle("tokenizers").find(({ name }) => name === "byte-fallback");
+  const files = { chat_template: "{{ bos_token }}{{ messages[0].content }}", bos_token: "<s>" };
+  const { encode } = createText(tokenizer, {}, { eos_token: null, eos_token_ids: [], ...files });
+  const bos = tokenizer.added_tokens.find(({ content }) => content === "<s>").id;
+  const starts = ["once", [{ role: "user", content: "once" }]].map((prompt) =>
+    encode(prompt).filter((id) => id === bos),
+  );
+  assert.deepEqual(starts, [[bos], [bos]]);
+});
+
 test("messages for a model without a template: what to do instead", () => {
   const { encode } = textOf(null, { bos_token: null, eos_token: null });
   assert.throws(() => encode([{ role: "user", content: "Hi" }]), {
