@@ -462,7 +462,7 @@ def test_a_host_without_headers_gives_threads_after_one_reload(browser, built):
             page = context.new_page()
             page.add_init_script("sessionStorage.visits = Number(sessionStorage.visits ?? 0) + 1")
             loads: list[Any] = []
-            page.on("load", loads.append)
+            page.on("load", lambda page: loads.append(page))
             page.goto(server.url)
             # No other question to the page until then: Playwright's count as a visitor's doing.
             while len(loads) < 2:
