@@ -17,6 +17,11 @@ from .headers import headers_file
 from .theme import Theme
 
 
+SHELL_PAGES_BYTES = 2_000_000
+"""What a first visit may fetch ahead: the home page and those after it by address. The service
+worker keeps every other page from the first time it is read."""
+
+
 def extras(
     config: SiteConfig,
     pages: Sequence[Page],
@@ -42,7 +47,12 @@ def _service_worker(
     pages: Sequence[Page], bundle: Bundle, theme: Theme, documents: Mapping[str, bytes]
 ) -> str:
     """What a reader has offline after the first visit: pages, theme, engine; nothing large."""
-    shell: dict[str, bytes | Path] = {relative("", p.url): documents[p.output] for p in pages}
+    shell: dict[str, bytes | Path] = {}
+    budget = SHELL_PAGES_BYTES
+    for page in sorted(pages, key=lambda page: page.url):
+        budget -= len(documents[page.output])
+        if budget >= 0:
+            shell[relative("", page.url)] = documents[page.output]
     shell |= {theme.url + name: path for name, path in theme.static.items()}
     shell |= {path: bundle.files[path] for path in bundle.shell}
     digest = hashlib.sha256()

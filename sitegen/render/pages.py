@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from .. import __version__
-from ..bundle import BASE, Bundle
+from ..bundle import BASE, BUILDS, Bundle
 from ..config import SiteConfig
 from ..content import Entry, Page, placeholder, relative, tree
 from ..errors import ThemeError, Where
@@ -188,8 +188,21 @@ def _summaries(bundle: Bundle) -> dict[str, dict[str, Any]]:
             "licence": entry["licence"],
             "parameters": manifest["parameters"],
             "bytes": entry["bytes"],
+            "download_bytes": _downloads(manifest, bundle),
         }
     return found
+
+
+def _downloads(manifest: Mapping[str, Any], bundle: Bundle) -> tuple[int, int]:
+    """The least and the most a reader downloads before the model runs: a variant and an engine."""
+    engine = bundle.index["engine"]["builds"]
+    totals = [
+        variant["bytes"] + engine[build]["binary"]["bytes"]
+        for variant in manifest["variants"]
+        for build, (backend, _, _) in BUILDS.items()
+        if backend in variant["backends"]
+    ]
+    return min(totals), max(totals)
 
 
 class _Templates:

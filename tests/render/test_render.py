@@ -129,6 +129,14 @@ def test_the_service_worker_names_every_page_and_all_of_the_theme(whole: Files) 
     assert script in whole
 
 
+def test_a_large_site_is_not_fetched_ahead_whole(site: Write, tmp_path: Path) -> None:
+    long = "word " * 120_000  # 0.6 MB
+    pages = {f"content/{name}.md": f"# {name}\n\n{long}" for name in ("index", "b", "c", "d", "e")}
+    files = rendered(site(pages), tmp_path)
+    shell = json.loads(re.findall(r"self\.SITEGEN = (.*);", text(files, "sw.js"))[0])["shell"]
+    assert [url for url in shell if not url.startswith("_sitegen/")] == ["./", "b/", "c/"]
+
+
 def test_the_version_of_the_shell_changes_with_a_page(site: Write, tmp_path: Path) -> None:
     root = site({"content/index.md": "# One"})
     first = text(rendered(root, tmp_path), "sw.js")
