@@ -1,7 +1,7 @@
 # Works in a fresh clone: Python 3.11 or newer, Node with npm, and nothing else.
 #
 #   make site      set up, then build this repository's own site into dist/
-#   make serve     the same, shown on localhost and rebuilt on every change
+#   make serve     the same, shown on localhost
 #   make test      install what the tests need, then run all that take seconds
 #   make slow      the tests that take longer: packaging, whole builds, long browser runs
 #   make parity    against PyTorch and transformers, in a virtual environment of their own

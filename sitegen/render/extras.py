@@ -16,7 +16,6 @@ from ..content import Page, relative
 from .headers import headers_file
 from .theme import Theme
 
-
 SHELL_PAGES_BYTES = 2_000_000
 """What a first visit may fetch ahead: the home page and those after it by address. The service
 worker keeps every other page from the first time it is read."""

@@ -24,7 +24,7 @@ export function consentCard(plan, { freeBytes, then, onAccept }) {
     { type: "button", class: "primary", part: "button", on: { click: onAccept } },
     then ? `${verb} and ${then}` : verb,
   );
-  const licence = plan.licence || "no licence given";
+  const licence = plan.licence ? `licence ${plan.licence}` : "no licence given";
   return h(
     "div",
     { class: "card consent", part: "card" },
@@ -43,7 +43,7 @@ export function consentCard(plan, { freeBytes, then, onAccept }) {
       h(
         "p",
         { class: "facts" },
-        `${plan.title}, ${parameters(plan.manifest.parameters)} parameters, licence ${licence}. `,
+        `${plan.title}, ${parameters(plan.manifest.parameters)} parameters, ${licence}. `,
         `It will run on ${place(plan.backend)}.`,
       ),
       !isSaved && isMetered() && h("p", { class: "caution" }, "Your connection is set to save data."),
