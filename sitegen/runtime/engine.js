@@ -110,9 +110,9 @@ export class Sequence {
     const { ort, session } = this.engine;
     const total = this.length + ids.length;
     const feeds = {
-      input_ids: int64(ort, ids.map(BigInt), [1, ids.length]),
-      attention_mask: int64(ort, new Array(total).fill(1n), [1, total]),
-      num_logits_to_keep: int64(ort, [1n], []),
+      input_ids: new ort.Tensor("int64", BigInt64Array.from(ids, BigInt), [1, ids.length]),
+      attention_mask: new ort.Tensor("int64", new BigInt64Array(total).fill(1n), [1, total]),
+      num_logits_to_keep: new ort.Tensor("int64", BigInt64Array.of(1n), []),
       ...this.past,
     };
     let outputs;
@@ -162,15 +162,6 @@ function emptyTensor({ ort, dtype }, shape) {
   return dtype === "float16"
     ? new ort.Tensor("float16", new Uint16Array(0), shape)
     : new ort.Tensor("float32", new Float32Array(0), shape);
-}
-
-/**
- * @param {Ort} ort
- * @param {bigint[]} values
- * @param {number[]} shape
- */
-function int64(ort, values, shape) {
-  return new ort.Tensor("int64", BigInt64Array.from(values), shape);
 }
 
 /**

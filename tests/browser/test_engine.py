@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from python_engine import onnxruntime_ids
 
+pytestmark = pytest.mark.browser
+
 PROMPT = "Once upon a time there was"
 CONTEXT = 128
 
@@ -64,6 +66,7 @@ def test_wasm_gives_the_reference_ids(make_site, open_page, name, variant, isola
     assert loaded["events"][-1]["phase"] == "ready"
 
 
+@pytest.mark.slow  # the adapter is software
 @pytest.mark.parametrize("name, variant", [("tiny", "fp32"), ("small", "webgpu-f32")])
 def test_webgpu_gives_the_reference_ids(make_site, open_page, name, variant):
     site = make_site()
@@ -76,6 +79,7 @@ def test_webgpu_gives_the_reference_ids(make_site, open_page, name, variant):
     assert again[0] == again[1] != ""
 
 
+@pytest.mark.slow
 def test_webgpu_without_jspi_uses_the_asyncify_build(make_site, open_page):
     site = make_site()
     site.headers["Content-Security-Policy"] = POLICY

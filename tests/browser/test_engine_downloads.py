@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from test_engine import generate, load
 
+pytestmark = pytest.mark.browser
+
 CACHED = """async () => {
   const names = (await caches.keys()).filter((name) => name.endsWith(":files"));
   const found = {};

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from test_engine import generate, load
 
+pytestmark = pytest.mark.browser
+
 REGISTER = """async (base) => {
   const index = await (await fetch(`${base}_sitegen/models.json`)).json();
   const engine = new URL(`_sitegen/engine/${index.engine.hash}/`, base);
