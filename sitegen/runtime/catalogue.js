@@ -53,8 +53,9 @@ export async function isCached(index, entry) {
   if ((await cachedBytes([entry.manifest])) === 0) return false;
   const manifest = await readManifest(entry);
   for (const variant of manifest.variants) {
-    for (const build of Object.values(index.engine.builds)) {
-      const files = filesOf(manifest, variant, build.binary);
+    for (const [name, { binary }] of Object.entries(index.engine.builds)) {
+      if (!variant.backends.includes(name === "wasm" ? "wasm" : "webgpu")) continue;
+      const files = filesOf(manifest, variant, binary);
       if ((await cachedBytes(files)) === sumBytes(files)) return true;
     }
   }

@@ -120,7 +120,9 @@ function byteDecoderOf(json) {
   const steps = json.decoder?.type === "Sequence" ? json.decoder.decoders : [json.decoder];
   if (steps.length === 1 && steps[0]?.type === "ByteLevel") {
     const added = new Set(json.added_tokens.map((/** @type {any} */ t) => t.content));
-    return { bytes: (token) => (added.has(token) ? encoder.encode(token) : byteLevel(token)), strip: 0 };
+    const bytes = (/** @type {string} */ token) =>
+      added.has(token) ? encoder.encode(token) : byteLevel(token);
+    return { bytes, strip: 0 };
   }
 
   /** @type {[string, string][]} */

@@ -37,7 +37,8 @@ export async function gunzip(packed, bytes) {
   if (unpacked.length !== bytes) {
     throw new SitegenError(
       "engine-failed",
-      `The engine unpacked to ${unpacked.length} bytes instead of ${bytes}. The site's owner must publish the site anew.`,
+      `The engine unpacked to ${unpacked.length} bytes instead of ${bytes}. ` +
+        "The site's owner must publish the site anew.",
     );
   }
   return unpacked;
@@ -74,7 +75,8 @@ export class Engine {
     for (const name of kvNames(manifest.kv_cache.layers, "present")) places[name] = "gpu-buffer";
     const session = await ort.InferenceSession.create(graph, {
       executionProviders: [backend],
-      logSeverityLevel: 3, // errors: on WebGPU it warns of the shape nodes it rightly leaves to the CPU
+      // Errors only: on WebGPU it warns of the shape nodes that it rightly leaves to the CPU.
+      logSeverityLevel: 3,
       externalData: [{ path: variant.weights.name, data: /** @type {any} */ (weights) }],
       ...(backend === "webgpu" ? { preferredOutputLocation: places } : {}),
     });
@@ -119,7 +121,8 @@ export class Sequence {
     try {
       outputs = await session.run(feeds);
     } catch (cause) {
-      const soon = new Promise((resolve) => setTimeout(resolve, 100)); // the loss is told after the failure
+      // The loss is told a moment after the failure.
+      const soon = new Promise((resolve) => setTimeout(resolve, 100));
       if ((await Promise.race([this.engine.lost, soon])) === undefined) throw cause;
       throw new SitegenError(
         "device-lost",

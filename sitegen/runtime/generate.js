@@ -105,7 +105,8 @@ export async function selfCheck(decoder, check, choose) {
     if (id !== check.next_ids[got.length - 1]) {
       throw new SitegenError(
         "self-check-failed",
-        "The model gave wrong answers to its test on this device. Update your browser, or try another one.",
+        "The model gave wrong answers to its test on this device. " +
+          "Update your browser, or try another one.",
         { expected: check.next_ids, got },
       );
     }
