@@ -42,8 +42,9 @@ _EXTENSIONS: dict[str, dict[str, Any]] = {
 
 _ATTRIBUTE = {"a": "href", "img": "src", "audio": "src", "video": "src", "source": "src"}
 
-# Of a tag in raw HTML: the attributes that hold an address.
-_RAW = re.compile(r"""(<[a-zA-Z][^<>]*?\s(?:href|src|poster)\s*=\s*)(["'])([^"'<>]*)\2""")
+# In raw HTML: a tag, and in it the attributes that hold an address, or several (srcset).
+_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*>""")
+_ADDRESS = re.compile(r"""(\s(href|src|poster|srcset)\s*=\s*)(["'])([^"'<>]*)\3""")
 
 # What the content security policy makes the browser ignore. Scripts of a data type never run.
 _INLINE = re.compile(
@@ -126,9 +127,25 @@ class _AddressProcessor(Treeprocessor):
             if isinstance(raw, str) and not raw.lstrip().startswith("<!--"):
                 if inline := _INLINE.search(raw):
                     raise Blocked(inline[0])
-                stash[index] = _RAW.sub(
-                    lambda tag: (
-                        f"{tag[1]}{tag[2]}{html.escape(resolve(html.unescape(tag[3])))}{tag[2]}"
-                    ),
-                    raw,
-                )
+                stash[index] = _TAG.sub(lambda tag: _rewritten(tag[0], resolve), raw)
+
+
+def _rewritten(tag: str, resolve: Resolve) -> str:
+    """A tag of raw HTML with its addresses resolved."""
+
+    def attribute(match: re.Match[str]) -> str:
+        start, name, quote, value = match.groups()
+        value = html.unescape(value)
+        value = _source_set(value, resolve) if name == "srcset" else resolve(value)
+        return f"{start}{quote}{html.escape(value)}{quote}"
+
+    return _ADDRESS.sub(attribute, tag)
+
+
+def _source_set(candidates: str, resolve: Resolve) -> str:
+    """`a.png 1x, b.png 2x` with each address resolved; one comma a candidate, none in addresses."""
+    found = []
+    for candidate in filter(None, map(str.strip, candidates.split(","))):
+        address, *descriptor = candidate.split()
+        found.append(" ".join([resolve(address), *descriptor]))
+    return ", ".join(found)

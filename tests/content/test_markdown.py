@@ -115,7 +115,9 @@ def test_every_address_is_resolved_in_markdown_and_in_raw_html() -> None:
 
 <div><a href="d.md?x=1&amp;y=2">d</a><img src='e.png'></div>
 
-Inline <a href="f.md">f</a>. <video poster="g.png"></video>
+Inline <a href="f.md">f</a>. <video src="h.mp4" poster="g.png"></video>
+
+<picture><source srcset="i.png 1x, j.png 2x"><img alt="1 > 0" src="k.png"></picture>
 
 `[no](no.md)` <!-- <a href="comment.md"> -->
 
@@ -132,8 +134,21 @@ Inline <a href="f.md">f</a>. <video poster="g.png"></video>
         return "X&" + address
 
     html, _ = Converter().convert(text, resolve)
-    found = {"a.md", "b.png", "c.md", "d.md?x=1&y=2", "e.png", "f.md", "g.png"}
+    found = {
+        "a.md",
+        "b.png",
+        "c.md",
+        "d.md?x=1&y=2",
+        "e.png",
+        "f.md",
+        "g.png",
+        "h.mp4",
+        "i.png",
+        "j.png",
+        "k.png",
+    }
     assert set(seen) == found
     assert 'href="X&amp;a.md"' in html
+    assert 'srcset="X&amp;i.png 1x, X&amp;j.png 2x"' in html
     assert 'href="X&amp;d.md?x=1&amp;y=2"' in html
     assert 'href="comment.md"' in html
