@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sitegen.config import ModelSpec
 from sitegen.errors import ModelError
@@ -16,6 +16,7 @@ from sitegen.models import manifest as wire
 from sitegen.models.cache import Cache, Model
 from sitegen.models.families import Decoder, read_decoder
 from sitegen.models.graph import EXTERNAL_NAME, build
+from sitegen.models.jobs import CORES_EACH, Jobs
 from sitegen.models.quantize import Storage
 from sitegen.models.shards import File, ShardWriter, join, write_file
 from sitegen.models.source import Source
@@ -44,6 +45,15 @@ SENTENCES = (
 Progress = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Written:
+    """The variants that share one weights file: it is stored as shards, and joined for a while."""
+
+    graphs: Mapping[Variant, bytes]
+    weights: wire.Weights
+    joined: Path  # the folder of the joined file
+
+
 def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Progress) -> Model:
     """Export, verify and store a model; raises ModelError and stores nothing when it is wrong."""
 
@@ -55,19 +65,34 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
     context = _context(decoder, spec, source)
     text = read_text(source.files, decoder.vocab)
     weights = _checked_weights(source, decoder)
-    task = _task(source, decoder, weights, _prompts(text, context), say)
 
     with cache.staging() as folder:
         texts = _text_files(source, folder)
         text_bytes = sum(file.bytes for file in texts.values())
+        groups = groupby(VARIANTS[spec.quantization], lambda variant: variant.storage)
+        with Jobs() as jobs:
+            tell = jobs.telling(say)
+            task = jobs.start(_task, source, decoder, weights, text, context, tell)
+            writing = [
+                jobs.start(_write, tuple(members), decoder, weights, context, folder, tell)
+                for _, members in groups
+            ]
+            jobs.wait([task, *writing])
+            written = [job.result() for job in writing]
+            # The largest first: what it maps comes on top of what others leave in the allocator.
+            checking = {
+                variant: jobs.start(_verify, variant, files, decoder, task.result(), tell)
+                for files in sorted(written, key=lambda files: -files.weights.bytes)
+                for variant in files.graphs
+            }
+            jobs.wait(checking.values())
+        verified = {variant: job.result() for variant, job in checking.items()}
         variants: list[wire.Variant] = []
-        for _, group in groupby(VARIANTS[spec.quantization], lambda variant: variant.storage):
-            members = tuple(group)
-            with ShardWriter(folder, _weights_progress(members[0].storage, decoder, say)) as writer:
-                graphs = [build(decoder, weights, variant, writer, context) for variant in members]
-            checked = _verify(members, graphs, join(folder, writer.shards), decoder, task, say)
-            for variant, graph, found in zip(members, graphs, checked, strict=True):
-                described = _describe(variant, write_file(folder, graph), writer, found, text_bytes)
+        for files in written:
+            _compare([(variant, verified[variant]) for variant in files.graphs])
+            for variant, graph in files.graphs.items():
+                stored, found = write_file(folder, graph), verified[variant]
+                described = _describe(variant, stored, files.weights, found, text_bytes)
                 say(_sentence(described, found))
                 variants.append(described)
         manifest = wire.Manifest(
@@ -100,12 +125,14 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
 def _task(
     source: Source,
     decoder: Decoder,
-    weights: dict[str, Tensor],
-    prompts: list[list[int]],
+    weights: Mapping[str, Tensor],
+    text: Text,
+    context: int,
     say: Progress,
 ) -> Task:
     """What every variant is held against."""
     say("computing the reference")
+    prompts = _prompts(text, context)
     ids = (prompts[0] * PROMPT_TOKENS)[:PROMPT_TOKENS]
     with np.errstate(over="ignore", invalid="ignore"):
         reference = decoder.reference(weights, ids)
@@ -118,22 +145,41 @@ def _task(
     return Task(ids, reference, prompts)
 
 
-def _verify(
+def _write(
     variants: Sequence[Variant],
-    graphs: Sequence[bytes],
-    weights: NDArray[np.uint8],
     decoder: Decoder,
-    task: Task,
+    weights: Mapping[str, Tensor],
+    context: int,
+    folder: Path,
     say: Progress,
-) -> list[Verified]:
-    """Verify the variants of one weights file; raises ModelError."""
-    checked = []
-    for variant, graph in zip(variants, graphs, strict=True):
-        say(f"verifying {variant.name}")
-        checked.append(verify(Runner(graph, weights, decoder, variant), variant, task))
+) -> Written:
+    """Write the weights file that `variants` share, and make their graphs."""
+    storage = variants[0].storage
+    with ShardWriter(folder, _weights_progress(storage, decoder, say)) as writer:
+        graphs = {v: build(decoder, weights, v, writer, context) for v in variants}
+    joined = folder / storage
+    joined.mkdir()
+    join(folder, writer.shards, joined / EXTERNAL_NAME)
+    shards = tuple(wire.File.of(shard) for shard in writer.shards)
+    return Written(
+        graphs, wire.Weights(name=EXTERNAL_NAME, bytes=writer.size, shards=shards), joined
+    )
+
+
+def _verify(
+    variant: Variant, files: Written, decoder: Decoder, task: Task, say: Progress
+) -> Verified:
+    """Hold one variant against the reference; raises ModelError."""
+    say(f"verifying {variant.name}")
+    runner = Runner(files.graphs[variant], files.joined, decoder, variant, CORES_EACH)
+    return verify(runner, variant, task)
+
+
+def _compare(checked: Sequence[tuple[Variant, Verified]]) -> None:
+    """Hold the variants of one weights file against each other; raises ModelError."""
     if len(checked) == 2:
-        compare_halves(checked[0], checked[1], variants[0])
-    return checked
+        (variant, half), (_, single) = checked
+        compare_halves(half, single, variant)
 
 
 def _weights_progress(storage: Storage, decoder: Decoder, say: Progress) -> Callable[[int], None]:
@@ -225,7 +271,7 @@ def _maybe(file: File | None) -> wire.File | None:
 
 
 def _describe(
-    variant: Variant, graph: File, writer: ShardWriter, checked: Verified, text_bytes: int
+    variant: Variant, graph: File, weights: wire.Weights, checked: Verified, text_bytes: int
 ) -> wire.Variant:
     return wire.Variant(
         name=variant.name,
@@ -233,12 +279,8 @@ def _describe(
         features=variant.features,
         dtype=variant.dtype,
         graph=wire.File.of(graph),
-        weights=wire.Weights(
-            name=EXTERNAL_NAME,
-            bytes=writer.size,
-            shards=tuple(wire.File.of(shard) for shard in writer.shards),
-        ),
-        bytes=graph.bytes + writer.size + text_bytes,
+        weights=weights,
+        bytes=graph.bytes + weights.bytes + text_bytes,
         self_check=wire.SelfCheck(
             prompt_ids=checked.self_check.prompt_ids,
             next_ids=checked.self_check.next_ids,

@@ -9,6 +9,7 @@ downloaded once, and a changed one gets a new address.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHARD_BYTES = 24 << 20
+COPY_BYTES = 1 << 20
 ALIGNMENT = 64  # bytes: a cache line, and more than any SIMD load wants
 
 
@@ -117,13 +119,9 @@ def write_file(folder: Path, data: bytes) -> File:
     return file
 
 
-def join(folder: Path, shards: Iterable[File]) -> NDArray[np.uint8]:
-    """The virtual file in memory, as the browser makes it."""
-    shards = list(shards)
-    whole = np.empty(sum(shard.bytes for shard in shards), np.uint8)
-    start = 0
-    for shard in shards:
-        with (folder / f"{shard.sha256}.bin").open("rb") as file:
-            file.readinto(whole[start : start + shard.bytes].data)
-        start += shard.bytes
-    return whole
+def join(folder: Path, shards: Iterable[File], path: Path) -> None:
+    """Write the virtual file to `path`: what the browser joins in memory."""
+    with path.open("wb") as whole:
+        for shard in shards:
+            with (folder / f"{shard.sha256}.bin").open("rb") as part:
+                shutil.copyfileobj(part, whole, COPY_BYTES)

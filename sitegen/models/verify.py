@@ -1,14 +1,15 @@
 """No export ships unless onnxruntime computes with it what a plain reference computes.
 
-Each variant is loaded from its cut shards, joined in memory as the browser joins them, and run on
-a short prompt: against the family's reference, and against itself through the KV cache. Then it
-writes down the tokens that a browser must find again (the self-check).
+Each variant is loaded from its cut shards, joined as the browser joins them, and run on a short
+prompt: against the family's reference, and against itself through the KV cache. Then it writes
+down the tokens that a browser must find again (the self-check).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from sitegen.errors import ModelError
 from sitegen.models.families import Decoder
-from sitegen.models.graph import EXTERNAL_NAME
 from sitegen.models.quantize import Storage
 from sitegen.models.variants import Variant
 from sitegen.models.weights import Float32
@@ -91,17 +91,19 @@ class Runner:
     """One variant under onnxruntime on this machine's CPU."""
 
     def __init__(
-        self, graph: bytes, weights: NDArray[np.uint8], decoder: Decoder, variant: Variant
+        self, graph: bytes, weights: Path, decoder: Decoder, variant: Variant, threads: int = 1
     ):
+        """weights: the folder of the joined file, which onnxruntime maps instead of copying it."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.enable_cpu_mem_arena = False
+        options.intra_op_num_threads = threads
         # Threads that spin while they wait stand in each other's way on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if variant.storage != "int4":  # as fast without a second, repacked copy of all weights
             options.add_session_config_entry("session.disable_prepacking", "1")
-        options.add_external_initializers_from_files_in_memory(
-            [EXTERNAL_NAME], [weights.data], [weights.nbytes]
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(weights)
         )
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]

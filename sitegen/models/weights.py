@@ -64,14 +64,12 @@ class Tensor:
         )
         values: Float32
         if self.dtype == "BF16":
-            values = (stored.astype(np.uint32) << np.uint32(16)).view(np.float32)
+            bits = stored.astype(np.uint32)
+            bits <<= 16
+            values = bits.view(np.float32)
         else:
             values = stored.astype(np.float32)
-        # A sum is not finite when one of its terms is not: one cheap pass without a temporary.
-        # It may also overflow by itself, so the terms decide.
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspicious = not np.isfinite(values.sum())
-        if suspicious and not np.isfinite(values).all():
+        if not np.isfinite(values).all():
             raise ModelError(
                 f"the tensor {self.name!r} holds NaN or infinity",
                 where=self.path,
@@ -87,9 +85,11 @@ class Tensor:
         self.forget()
 
     def forget(self) -> None:
-        """Let the system drop the file's pages from this process (they stay in its page cache)."""
-        if self.data is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self.data.madvise(mmap.MADV_DONTNEED)
+        """Let the system drop the tensor's pages from this process (its page cache keeps them)."""
+        if self.data is not None and self.size and hasattr(mmap, "MADV_DONTNEED"):
+            start = self.start // mmap.PAGESIZE * mmap.PAGESIZE
+            stop = self.start + self.size * DTYPES[self.dtype].itemsize
+            self.data.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 
 def open_weights(files: Mapping[str, Path], index: Path | None) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
 from sitegen.models.families import read_decoder
+from sitegen.models.graph import EXTERNAL_NAME
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
 from sitegen.models.verify import Runner, distance
@@ -71,7 +72,9 @@ def runners(model: Model, folder: Path) -> dict[str, Runner]:
     loaded = {}
     for variant in model.manifest["variants"]:
         shards = [File(s["sha256"], s["bytes"]) for s in variant["weights"]["shards"]]
-        weights = join(model.files[shards[0].sha256].parent, shards)
+        weights = folder / "joined" / variant["name"]
+        weights.mkdir(parents=True, exist_ok=True)
+        join(model.files[shards[0].sha256].parent, shards, weights / EXTERNAL_NAME)
         graph = model.files[variant["graph"]["sha256"]].read_bytes()
         loaded[variant["name"]] = Runner(graph, weights, decoder, variants[variant["name"]])
     return loaded

@@ -15,6 +15,7 @@ from tiny_models import LLAMA3_ROPE, VOCAB, write_model
 from sitegen.config import ModelSpec
 from sitegen.models import prepare
 from sitegen.models.families import read_decoder
+from sitegen.models.graph import EXTERNAL_NAME
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
 from sitegen.models.verify import Runner
@@ -61,10 +62,11 @@ def test_logits_and_greedy_tokens(tmp_path: Path, kind: str) -> None:
     export = prepare(ModelSpec(id="./m", quantization="fp32"), root=tmp_path, cache=tmp_path / "c")
     [variant] = export.manifest["variants"]
     shards = [File(s["sha256"], s["bytes"]) for s in variant["weights"]["shards"]]
+    join(tmp_path / "c" / "files", shards, tmp_path / EXTERNAL_NAME)
     _, decoder = read_decoder(folder / "config.json")
     runner = Runner(
         export.files[variant["graph"]["sha256"]].read_bytes(),
-        join(tmp_path / "c" / "files", shards),
+        tmp_path,
         decoder,
         VARIANTS["fp32"][0],
     )

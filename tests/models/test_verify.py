@@ -12,7 +12,7 @@ from tiny_models import VOCAB, write_model
 
 from sitegen.errors import ModelError
 from sitegen.models.families import read_decoder
-from sitegen.models.graph import build
+from sitegen.models.graph import EXTERNAL_NAME, build
 from sitegen.models.shards import ShardWriter, join
 from sitegen.models.variants import VARIANTS, Variant
 from sitegen.models.verify import Runner, Task, compare_halves, verify
@@ -35,7 +35,8 @@ class Exported:
         self.reference = self.decoder.reference(tensors, IDS)
         with ShardWriter(folder) as writer:
             self.graph = build(self.decoder, tensors, variant, writer, 64)
-        self.weights = join(folder, writer.shards)
+        self.weights = folder
+        join(folder, writer.shards, folder / EXTERNAL_NAME)
 
     def verify(self, change: Change | None = None):  # type: ignore[no-untyped-def]
         graph = self.graph
@@ -107,7 +108,8 @@ def test_a_missing_part_is_seen_by_the_finer_variant(
 
 
 def test_damaged_weights_are_refused(exported: Exported) -> None:
-    exported.weights[: exported.weights.size // 2] = 0x11
+    weights = np.memmap(exported.weights / EXTERNAL_NAME, np.uint8, "r+")
+    weights[: weights.size // 2] = 0x11
     with pytest.raises(ModelError, match="is not usable"):
         exported.verify()
 
