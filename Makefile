@@ -97,7 +97,9 @@ $(PARITY)/.package: pyproject.toml
 parity: $(PARITY)/.package
 	$(PARITY)/bin/python -m pytest -m parity $(PYTEST_ARGS)
 
+# onnx-ir: what onnxruntime's int4 quantizer imports without asking for it.
 bench: .venv/.package $(PARITY)/.package
+	$(PARITY)/bin/python -m pip install --quiet onnx-ir
 	$(BIN)/python benchmarks/export.py --optimum-python $(PARITY)/bin/python $(BENCH_ARGS)
 
 # -- packaging ------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ class Cache:
         return ModelError(
             "the disk is full" if full else f"the cache cannot be used: {error}",
             where=self.folder,
-            hint="Free some space (an export needs about as much as the published model), or "
+            hint="Free some space (an export needs about twice the published model), or "
             "let SITEGEN_CACHE name a folder on another disk."
             if full
             else "Let SITEGEN_CACHE name a folder that can be written.",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from sitegen.config import ModelSpec
+from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import manifest as wire
 from sitegen.models.cache import Cache, Model
@@ -46,6 +47,18 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Original:
+    """The model as it was found: read, checked, and nothing of it computed yet."""
+
+    source: Source
+    model_type: str
+    decoder: Decoder
+    text: Text
+    weights: Mapping[str, Tensor]
+    context: int
+
+
+@dataclass(frozen=True)
 class Written:
     """The variants that share one weights file: it is stored as shards, and joined for a while."""
 
@@ -61,49 +74,28 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
         progress(f"{source.title}: {sentence}")
 
     say(f"reading {', '.join(source.weights)}")
-    model_type, decoder = read_decoder(source.files["config.json"])
-    context = _context(decoder, spec, source)
-    text = read_text(source.files, decoder.vocab)
-    weights = _checked_weights(source, decoder)
+    original = _read(source, spec)
+    decoder, text = original.decoder, original.text
 
     with cache.staging() as folder:
         texts = _text_files(source, folder)
         text_bytes = sum(file.bytes for file in texts.values())
-        groups = groupby(VARIANTS[spec.quantization], lambda variant: variant.storage)
-        with Jobs() as jobs:
-            tell = jobs.telling(say)
-            task = jobs.start(_task, source, decoder, weights, text, context, tell)
-            writing = [
-                jobs.start(_write, tuple(members), decoder, weights, context, folder, tell)
-                for _, members in groups
-            ]
-            jobs.wait([task, *writing])
-            written = [job.result() for job in writing]
-            # The largest first: what it maps comes on top of what others leave in the allocator.
-            checking = {
-                variant: jobs.start(_verify, variant, files, decoder, task.result(), tell)
-                for files in sorted(written, key=lambda files: -files.weights.bytes)
-                for variant in files.graphs
-            }
-            jobs.wait(checking.values())
-        verified = {variant: job.result() for variant, job in checking.items()}
         variants: list[wire.Variant] = []
-        for files in written:
-            _compare([(variant, verified[variant]) for variant in files.graphs])
-            for variant, graph in files.graphs.items():
-                stored, found = write_file(folder, graph), verified[variant]
-                described = _describe(variant, stored, files.weights, found, text_bytes)
+        for files, checked in _write_and_verify(original, spec.quantization, folder, say):
+            for variant, found in checked.items():
+                graph = write_file(folder, files.graphs[variant])
+                described = _describe(variant, graph, files.weights, found, text_bytes)
                 say(_sentence(described, found))
                 variants.append(described)
         manifest = wire.Manifest(
             id=source.id,
             revision=None,
             title=source.title,
-            architecture=model_type,
-            parameters=sum(tensor.size for tensor in weights.values()),
+            architecture=original.model_type,
+            parameters=sum(tensor.size for tensor in original.weights.values()),
             licence=_licence(source, folder),
             quantization=spec.quantization,
-            context_length=context,
+            context_length=original.context,
             vocab_size=decoder.vocab,
             kv_cache=wire.KvCache(
                 layers=decoder.layers, heads=decoder.kv_heads, head_dim=decoder.head_dim
@@ -122,63 +114,92 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
         return cache.store(key, manifest.to_json(), sorted(folder.glob("*.bin")))
 
 
-def _task(
-    source: Source,
-    decoder: Decoder,
-    weights: Mapping[str, Tensor],
-    text: Text,
-    context: int,
-    say: Progress,
-) -> Task:
+def _read(source: Source, spec: ModelSpec) -> Original:
+    """Read and check everything but the weights' numbers; raises ModelError."""
+    model_type, decoder = read_decoder(source.files["config.json"])
+    return Original(
+        source=source,
+        model_type=model_type,
+        decoder=decoder,
+        context=_context(decoder, spec, source),
+        text=read_text(source.files, decoder.vocab),
+        weights=_checked_weights(source, decoder),
+    )
+
+
+def _write_and_verify(
+    original: Original, quantization: Quantization, folder: Path, say: Progress
+) -> list[tuple[Written, dict[Variant, Verified]]]:
+    """Every weights file with its variants, in their order; raises ModelError."""
+    groups = groupby(VARIANTS[quantization], lambda variant: variant.storage)
+    with Jobs() as jobs:
+        tell = jobs.telling(say)
+        task = jobs.start(_task, original, tell)
+        # Last first: int8, the largest file, is verified while int4 is still being written.
+        writing = [
+            jobs.start(_write, members, original, folder, tell)
+            for members in reversed([tuple(group) for _, group in groups])
+        ]
+        verifying: list[dict[Variant, Future[Verified]]] = []
+        for job in writing:
+            jobs.wait([task, job])
+            files, held = job.result(), task.result()
+            verifying.append(
+                {v: jobs.start(_verify, v, files, original, held, tell) for v in files.graphs}
+            )
+        jobs.wait([job for group in verifying for job in group.values()])
+    found = [
+        (files.result(), {variant: job.result() for variant, job in group.items()})
+        for files, group in zip(writing, verifying, strict=True)
+    ]
+    for _, checked in found:
+        _compare(checked)
+    return found[::-1]
+
+
+def _task(original: Original, say: Progress) -> Task:
     """What every variant is held against."""
     say("computing the reference")
-    prompts = _prompts(text, context)
+    prompts = _prompts(original.text, original.context)
     ids = (prompts[0] * PROMPT_TOKENS)[:PROMPT_TOKENS]
     with np.errstate(over="ignore", invalid="ignore"):
-        reference = decoder.reference(weights, ids)
+        reference = original.decoder.reference(original.weights, ids)
     if not np.isfinite(reference).all():
         raise ModelError(
             "the model computes infinite numbers from an ordinary sentence",
-            where=source.folder,
+            where=original.source.folder,
             hint="The weights are damaged, or training diverged.",
         )
     return Task(ids, reference, prompts)
 
 
-def _write(
-    variants: Sequence[Variant],
-    decoder: Decoder,
-    weights: Mapping[str, Tensor],
-    context: int,
-    folder: Path,
-    say: Progress,
-) -> Written:
+def _write(variants: Sequence[Variant], original: Original, folder: Path, say: Progress) -> Written:
     """Write the weights file that `variants` share, and make their graphs."""
-    storage = variants[0].storage
+    decoder, weights, storage = original.decoder, original.weights, variants[0].storage
     with ShardWriter(folder, _weights_progress(storage, decoder, say)) as writer:
-        graphs = {v: build(decoder, weights, v, writer, context) for v in variants}
+        graphs = {v: build(decoder, weights, v, writer, original.context) for v in variants}
     joined = folder / storage
     joined.mkdir()
     join(folder, writer.shards, joined / EXTERNAL_NAME)
     shards = tuple(wire.File.of(shard) for shard in writer.shards)
-    return Written(
-        graphs, wire.Weights(name=EXTERNAL_NAME, bytes=writer.size, shards=shards), joined
-    )
+    described = wire.Weights(name=EXTERNAL_NAME, bytes=writer.size, shards=shards)
+    return Written(graphs, described, joined)
 
 
 def _verify(
-    variant: Variant, files: Written, decoder: Decoder, task: Task, say: Progress
+    variant: Variant, files: Written, original: Original, task: Task, say: Progress
 ) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     say(f"verifying {variant.name}")
-    runner = Runner(files.graphs[variant], files.joined, decoder, variant, CORES_EACH)
+    graph = files.graphs[variant]
+    runner = Runner(graph, files.joined, original.decoder, variant, threads=CORES_EACH)
     return verify(runner, variant, task)
 
 
-def _compare(checked: Sequence[tuple[Variant, Verified]]) -> None:
+def _compare(checked: Mapping[Variant, Verified]) -> None:
     """Hold the variants of one weights file against each other; raises ModelError."""
     if len(checked) == 2:
-        (variant, half), (_, single) = checked
+        (variant, half), (_, single) = checked.items()
         compare_halves(half, single, variant)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,27 @@ def test_progress_is_told_in_sentences(tmp_path: Path) -> None:
     assert "Fox tales: verifying webgpu-f16" in said
     assert any(re.search(r"int4 weights \d\.\d of \d\.\d MiB", sentence) for sentence in said)
     assert any("likeliest token" in sentence for sentence in said)
+
+
+def test_the_same_model_gives_the_same_bytes(root: Path, exported: Prepare, tmp_path: Path) -> None:
+    first = exported("tied")
+    again = prepare(ModelSpec(id="./tied"), root=root, cache=tmp_path / "c")
+    assert again.manifest == first.manifest
+    assert again.files.keys() == first.files.keys()
+
+
+@pytest.mark.parametrize("moment", ["computing", "int4 weights", "verifying wasm"])
+def test_an_interrupted_export_leaves_nothing(tmp_path: Path, moment: str) -> None:
+    def interrupt(sentence: str) -> None:
+        if moment in sentence:
+            raise KeyboardInterrupt
+
+    write_model(tmp_path / "m")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c", progress=interrupt)
+    assert not [t for t in threading.enumerate() if t.name.startswith("export")]
+    assert not list((tmp_path / "c" / "staging").iterdir())
+    assert not (tmp_path / "c" / "models").exists()
 
 
 def fails(folder: Path) -> str:
