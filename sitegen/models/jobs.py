@@ -1,4 +1,4 @@
-"""Jobs that run at the same time, in threads; the first error ends them all.
+"""Jobs that run at the same time, in threads; an error ends them all.
 
 Threads suffice: numpy, hashlib and onnxruntime release the interpreter's lock while they compute.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -48,12 +48,11 @@ class Jobs:
     def start(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return self._threads.submit(job, *args, **kwargs)
 
-    def wait(self, jobs: Collection[Future[Any]]) -> None:
-        """Until all have their results; raises the error of one as soon as it has failed."""
-        done, _ = wait(jobs, return_when=FIRST_EXCEPTION)
+    def wait(self, jobs: Iterable[Future[Any]]) -> None:
+        """Until all have their results. Of several errors the first in the order of `jobs` is
+        raised, whichever came first in time: the same mistake always gets the same sentence."""
         for job in jobs:
-            if job in done:
-                job.result()
+            job.result()
 
     def telling(self, say: Callable[[str], None]) -> Callable[[str], None]:
         """`say` for use inside jobs: sentences come one at a time, and a stopped job ends here."""
