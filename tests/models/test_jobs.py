@@ -34,7 +34,7 @@ def test_results_come_in_order_and_jobs_run_at_the_same_time() -> None:
     assert [job.result() for job in squares] == [i * i for i in range(10)]
 
 
-def test_the_first_error_ends_the_others() -> None:
+def test_an_error_ends_the_other_jobs() -> None:
     started = threading.Event()
     with pytest.raises(ModelError, match="no luck"), Jobs() as jobs:
         tell = jobs.telling(lambda sentence: None)
@@ -42,9 +42,24 @@ def test_the_first_error_ends_the_others() -> None:
         failed = jobs.start(fail, "no luck")
         endless += [jobs.start(talk, tell, started) for _ in range(3)]
         assert started.wait(PATIENCE_S)
-        jobs.wait([*endless, failed])
+        jobs.wait([failed, *endless])
     assert isinstance(endless[0].exception(), Stopped)
     assert endless[-1].cancelled()
+
+
+def test_of_two_errors_the_first_in_order_is_raised() -> None:
+    second_failed = threading.Event()
+
+    def fail_late() -> None:
+        assert second_failed.wait(PATIENCE_S)
+        fail("the first job's")
+
+    def fail_soon() -> None:
+        second_failed.set()
+        fail("the second job's")
+
+    with pytest.raises(ModelError, match="the first job's"), Jobs() as jobs:
+        jobs.wait([jobs.start(fail_late), jobs.start(fail_soon)])
 
 
 def test_an_interrupted_wait_ends_the_jobs() -> None:
