@@ -4,6 +4,7 @@ Each list is plain text, one entry a line, so that adding a word is a one-line c
 sentences that put them to use are in `plots.py`.
 """
 
+# ruff: noqa: E501 - one place a line
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -43,10 +44,10 @@ class Thing:
 _HEROES = """
 fur: fox rabbit bear mouse squirrel cat kitten puppy dog wolf badger otter deer hare mole raccoon
 fur: lion tiger monkey panda pony horse donkey goat lamb sheep cow pig hamster beaver elephant bat
-fur: koala kangaroo hedgehog
+fur: koala kangaroo
 bird: owl duck goose robin crow sparrow penguin parrot swan hen seagull pigeon duckling
 small: frog turtle snail beetle bee butterfly ladybug toad lizard crab ant cricket spider
-small: caterpillar whale dolphin seal
+small: hedgehog caterpillar seal
 child: girl/f boy/m child schoolgirl/f schoolboy/m
 adult: baker gardener sailor farmer fisherman/m teacher painter tailor carpenter postman/m doctor
 adult: clockmaker shoemaker miller librarian shepherd captain cook musician grandmother/f
@@ -65,7 +66,7 @@ bakery|in|the air smelled of fresh bread;the ovens were always warm|behind the f
 forest|in|the tall trees whispered;soft moss covered the ground|under a heap of leaves;in a hollow tree;beside a mossy stone
 castle|in|flags danced on the towers;every step echoed in the long halls|behind a heavy curtain;under the throne;at the foot of the tower stairs
 library|in|the shelves reached up to the ceiling;it was always warm and quiet|behind a row of thick books;under the reading desk;on the highest shelf
-market|at|people called and laughed between the stalls;there were apples and ribbons everywhere|under a fruit stall;behind the flower stand;between two baskets
+market|at|people called and laughed between the stalls;apples and ribbons shone everywhere|under a fruit stall;behind the flower stand;between two baskets
 school|at|children laughed in the yard;chalk dust danced in the sun|under a desk;behind the blackboard;beside the school gate
 farm|on|the hens clucked all day;the hay smelled of summer|in the hay;behind the barn;beside the old well
 village|in|everyone knew everyone;smoke curled from the chimneys|beside the well;under the old bench;behind the little church
@@ -91,8 +92,8 @@ cottage|in|roses climbed around the door;a small fire crackled|under the bed;beh
 palace|in|golden lamps hung in every room;the floors shone like mirrors|behind a velvet curtain;under a golden chair;beside the marble stairs
 theater|in|the curtain was as red as a cherry;the stage smelled of paint and wood|behind the curtain;under the stage;in the front row
 toy shop|in|tin soldiers stood in rows;a little train ran around the window|behind a row of dolls;under the counter;on the top shelf
-workshop|in|wood shavings covered the floor;there was always something to mend|under the workbench;behind a pile of wood;in the bottom drawer
-inn|in|travelers told tales by the fire;there was always hot soup|under the stairs;behind the counter;beside the fire
+workshop|in|wood shavings covered the floor;something always needed mending|under the workbench;behind a pile of wood;in the bottom drawer
+inn|in|travelers told tales by the fire;hot soup was always on the table|under the stairs;behind the counter;beside the fire
 bridge|on|the river sang below;carts rolled over it all day|under the last stone;beside the railing;between two stones
 ship|on|the sails snapped in the wind;the deck smelled of salt|under a coil of rope;behind a barrel;below the deck
 desert|in|the sand glowed like gold;the stars seemed very close|under the warm sand;behind a tall cactus;beside a dry well
@@ -133,13 +134,14 @@ _THINGS = """
 key: key
 light: lantern lamp candle torch
 sound: bell=rang drum=beat flute=played whistle=blew horn=blew violin=played trumpet=blew
-sound: guitar=played harp=played accordion=played tambourine=shook piano=played harmonica=played
+sound: guitar=played harp=played accordion=played tambourine=shook harmonica=played
 sound: music box=wound up
 read: map letter book diary storybook scroll notebook postcard
 wear: hat scarf coat cloak cap ribbon dress sweater jacket crown boots** mittens** gloves** socks**
 wear: shoes** slippers** glasses**
-food: cake pie apple loaf of bread jar of honey cookie pot of soup cheese pear sandwich orange
-food: pizza basket of berries pancake cupcake banana cookies* cherries* pancakes* muffin
+food: cake pie loaf of bread cookie pot of soup sandwich pizza pancake cupcake muffin cookies*
+food: pancakes*
+fruit: apple jar of honey cheese pear orange basket of berries banana cherries*
 tool: rope ladder umbrella blanket broom bucket spade basket net hammer
 toy: kite ball doll teddy bear puppet spinning top balloon toy boat wooden horse toy train
 toy: marbles* paper plane snow globe toy car
@@ -183,7 +185,7 @@ HERO_ADJECTIVES: dict[str, list[str]] = {
 }
 # A second adjective, after the mood: "a small grey fox".
 HERO_COLORS: dict[str, list[str]] = {
-    "fur": "grey brown white black red spotted golden".split(),
+    "fur": "grey brown white black".split(),
     "bird": "grey brown white black".split(),
     "small": "green brown".split(),
     "child": [],
@@ -196,8 +198,9 @@ THING_ADJECTIVES: dict[str, list[str]] = {
     "light": "old small silver magic brass bright lost little".split(),
     "sound": "silver old little golden magic lost small shiny".split(),
     "read": "old secret magic lost strange little".split(),
-    "wear": "red blue warm old green yellow magic woolen lost purple".split(),
-    "food": "big sweet golden delicious small round".split(),
+    "wear": "red blue old green yellow magic lost purple".split(),
+    "food": "big golden delicious small fine".split(),
+    "fruit": "big golden delicious small fine".split(),
     "tool": "old strong magic red little lost blue".split(),
     "toy": "red blue little old yellow magic lost green".split(),
     "gem": "shiny golden blue tiny lost magic white beautiful little strange".split(),
@@ -213,6 +216,52 @@ THING_ADJECTIVES: dict[str, list[str]] = {
 PLACE_ADJECTIVES = "old quiet little big faraway lonely famous hidden".split()
 # Words that would contradict a definite place or its size keep their place without an adjective.
 PLACES_WITHOUT_ADJECTIVES = {"snowy field", "space station", "town square", "train station"}
+
+
+# Words that are used only when a reader asks for them: they teach the model to take up a word it
+# has seldom seen. Their places share a few details that are true almost anywhere.
+RARE_HEROES = (
+    "alien dinosaur shark whale dolphin octopus zebra giraffe crocodile camel gorilla flamingo "
+    "ostrich peacock eagle hawk raven bull rooster chicken turkey weasel ferret moose reindeer llama "
+    "snake chameleon worm dragonfly firefly moth wasp jellyfish lobster starfish walrus chipmunk "
+    "plumber dentist detective chef dancer vampire monster superhero ninja samurai cowboy emperor "
+    "monk singer writer photographer mechanic barber butcher waiter lawyer judge soldier guard "
+    "fireman policeman driver hunter hermit poet professor student banker toad mummy phoenix pixie "
+    "genie sheriff engineer programmer butler duke count lady sculptor weaver potter"
+).split()
+RARE_PLACES = (
+    "supermarket volcano laboratory factory hotel restaurant office stadium temple pyramid palace "
+    "garage basement cellar dungeon prison mine quarry canyon glacier lagoon reef port dock shipyard "
+    "fairground bazaar plaza courtyard balcony rooftop tunnel subway bus hut tent cabin shed stable "
+    "chapel monastery fortress ruin cemetery observatory planetarium aquarium gymnasium bank "
+    "laundry pharmacy gallery cinema ballroom mansion village street road crossroads field plain "
+    "prairie savanna oasis dune cliff coast bay creek stream spring fountain maze labyrinth"
+).split()
+RARE_THINGS = (
+    "sword shield wand potion helmet violin pan fork knife plate jug barrel sack purse wallet "
+    "envelope stamp newspaper poster flag banner trophy crayon brush easel canvas sponge soap towel "
+    "toothbrush carpet rug curtain sofa table lamp shelf drawer door window brick nail screw saw axe "
+    "shovel rake hoe wheelbarrow hose tractor car truck bus plane rocket submarine scooter skateboard "
+    "tent hammock fishing-rod anchor sail oar engine robot computer phone television magnet battery "
+    "microscope thermometer calendar dictionary poem song recipe secret riddle ticket passport "
+    "handkerchief tie belt vest apron veil sandal earring bead gem sapphire jewel potato carrot tomato "
+    "onion lemon peach plum melon strawberry mushroom cabbage pretzel donut waffle candy lollipop tea "
+    "leaf branch log stick snowflake icicle cloud shadow rainbow moonbeam bubble nest cobweb bone horn"
+).split()
+ANYWHERE_DETAILS = (
+    "everyone always found something to see",
+    "the light was golden in the evening",
+    "it was quiet in the morning and busy at noon",
+)
+ANYWHERE_SPOTS = ("in a dark corner", "behind an old box", "under a flat stone", "beside the path")
+
+INDOORS = set(
+    "lighthouse bakery castle library tower museum theater workshop inn mill barn kitchen attic "
+    "cottage palace greenhouse windmill hospital bookshop church treehouse igloo cafe school".split()
+) | {"toy shop", "post office", "space station", "clock tower", "candy shop", "fire station"}
+NATURE = set(
+    "desert jungle meadow beach river lake island swamp hill mountain valley waterfall pond".split()
+)
 
 
 def _parse_heroes() -> list[Hero]:
