@@ -39,6 +39,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def _stamp(path: Path) -> list[object]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
 class Digests:
     """Digests by path, kept in one JSON file: {path: [size, mtime_ns, ctime_ns, sha256]}."""
 
@@ -55,16 +60,21 @@ class Digests:
 
     def of(self, path: Path) -> str:
         """The file's SHA-256, read only when its size or times changed. Raises OSError."""
-        status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-        key = str(path.resolve())
-        entry = self._known.get(key)
-        if isinstance(entry, list) and entry[:3] == stamp and len(entry) == 4:
-            return str(entry[3])
+        known = self.remembered(path)
+        if known is not None:
+            return known
+        stamp = _stamp(path)
         sha256 = sha256_of(path)
-        self._known[key] = [*stamp, sha256]
+        self._known[str(path.resolve())] = [*stamp, sha256]
         self._changed = True
         return sha256
+
+    def remembered(self, path: Path) -> str | None:
+        """The file's SHA-256 if it need not be read for it. Raises OSError."""
+        entry = self._known.get(str(path.resolve()))
+        if isinstance(entry, list) and entry[:3] == _stamp(path) and len(entry) == 4:
+            return str(entry[3])
+        return None
 
     def save(self) -> None:
         """Remember for the next build; forgets files that are gone."""

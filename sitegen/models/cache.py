@@ -15,9 +15,11 @@ import contextlib
 import errno
 import functools
 import hashlib
+import importlib
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,6 +54,8 @@ class Cache:
             paths[source.index.name] = source.index
         digests = Digests(self.folder / "digests.json")
         try:
+            if any(digests.remembered(path) is None for path in source.weights.values()):
+                _import_exporter()
             hashes = {name: digests.of(path) for name, path in paths.items()}
         except OSError as error:
             raise ModelError(f"cannot be read: {error.strerror}", where=error.filename) from error
@@ -116,6 +120,16 @@ class Cache:
             if full
             else "Let SITEGEN_CACHE name a folder that can be written.",
         )
+
+
+def _import_exporter() -> None:
+    """Import in a thread what an export needs: it takes as long as hashing weights never seen."""
+
+    def run() -> None:
+        with contextlib.suppress(ImportError):  # raised again where the export starts
+            importlib.import_module("sitegen.models.export")
+
+    threading.Thread(target=run).start()
 
 
 @functools.cache
