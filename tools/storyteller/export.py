@@ -26,7 +26,7 @@ from tokenizer import MAX_LENGTH, SPECIAL
 BUILTIN = Path(__file__).parents[2] / "sitegen" / "builtin" / "storyteller"
 
 # These become the defaults of every site that uses the model. A story is 150-220 tokens long.
-SAMPLING = {"temperature": 0.7, "top_k": 30, "top_p": 0.85, "max_new_tokens": 320}
+SAMPLING = {"temperature": 0.7, "top_k": 20, "top_p": 0.7, "max_new_tokens": 320}
 
 
 def write_json(path: Path, content: dict[str, object]) -> None:

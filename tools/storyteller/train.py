@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
 import tokenizer as storyteller_tokenizer
+import words
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class TrainConfig:
     weight_decay: float = 0.05
     warmup: float = 0.02  # shares of the whole time
     constant_until: float = 0.77
+    focus_from: float = 0.77  # from then on half of each batch is drawn from `in_focus`
     final_lr: float = 0.02  # of the peak
     copy_weight: float = 2.5
     clip: float = 1.0
@@ -160,14 +162,27 @@ def load_rows(
     return loaded["rows"], loaded["masks"]
 
 
+def in_focus(rows: np.ndarray, tok: Tokenizer) -> np.ndarray:
+    """Numbers of the rows with a hero who is a she or a he by the very word: a queen, a boy.
+
+    They are few among all heroes, and "the queen ... he" was the commonest slip by far.
+    """
+    nouns = [h.noun for h in words.HEROES if h.gender and not h.noun.startswith("grand")]
+    gendered = _single_tokens(tok, (f" {noun}" for noun in nouns))
+    return np.flatnonzero(np.isin(rows, gendered).sum(axis=1) >= 6)
+
+
 def batch_at(
-    rows: np.ndarray, masks: np.ndarray, step: int, config: TrainConfig
+    rows: np.ndarray, masks: np.ndarray, step: int, config: TrainConfig, focus: np.ndarray | None
 ) -> tuple[Tensor, Tensor]:
     """Batch number `step`: a new shuffle each time round, so a resumed run sees the same order."""
     per_epoch = len(rows) // config.batch
     epoch, index = divmod(step, per_epoch)
     order = np.random.default_rng([config.seed, epoch]).permutation(len(rows))
     chosen = order[index * config.batch : (index + 1) * config.batch]
+    if focus is not None:
+        half = config.batch // 2
+        chosen[:half] = np.random.default_rng([config.seed, step]).choice(focus, half)
     return to_tensors(rows[chosen], masks[chosen])
 
 
@@ -324,30 +339,38 @@ class Llama(nn.Module):
         return (losses * weights.flatten()).sum() / weights.sum()
 
 
-def tokens_to_copy(rows: np.ndarray, tok: Tokenizer) -> Tensor:
-    """Marks the tokens that, said once, tend to come again: names, nouns and pronouns.
+PRONOUNS = "he she his her him himself herself He She His Her"
 
-    Rare tokens are just that, as the plots' own words are few and therefore common.
-    """
+
+def _single_tokens(tok: Tokenizer, texts: Iterable[str]) -> list[int]:
+    found = [tok.encode(text, add_special_tokens=False).ids for text in texts]
+    return [ids[0] for ids in found if len(ids) == 1]
+
+
+def tokens_that_count(rows: np.ndarray, tok: Tokenizer) -> tuple[Tensor, Tensor]:
+    """Marks over the vocabulary: tokens that, said once, tend to come again, which are the rare
+    ones, as the plots' own words are few and therefore common; and pronouns and first names,
+    which have to agree with the hero from the first time on."""
     share = np.bincount(rows.ravel(), minlength=tok.get_vocab_size()) / rows.size
-    marks = torch.from_numpy(share < 0.004)
-    pronouns = " he she his her him himself herself He She His Her".split(" ")[1:]
-    for word in [*pronouns, *(" " + p for p in pronouns)]:
-        ids = tok.encode(word, add_special_tokens=False).ids
-        if len(ids) == 1:
-            marks[ids[0]] = True
-    return marks
+    rare = torch.from_numpy(share < 0.004)
+    agreeing = torch.zeros(len(rare), dtype=torch.bool)
+    gendered = [*PRONOUNS.split(), *words.NAMES_F, *words.NAMES_M]
+    agreeing[_single_tokens(tok, [*gendered, *(f" {word}" for word in gendered)])] = True
+    return rare, agreeing
 
 
-def copy_weights(ids: Tensor, targets: Tensor, rare: Tensor, weight: float) -> Tensor:
+def token_weights(
+    ids: Tensor, targets: Tensor, marks: tuple[Tensor, Tensor], weight: float
+) -> Tensor:
     """What each token counts: more, where the story takes up again what was said before.
 
     Most of the loss is chance: which of ten phrasings comes next cannot be known. Without this,
     that noise hides the little that must be learned, to keep to one hero, one place and one thing.
     """
+    rare, agreeing = (mark[targets.clamp(min=0)] for mark in marks)
     learned = targets != -100
     said = ((targets[:, :, None] == ids[:, None, :]) & own_document(ids)[:, 0]).any(dim=2)
-    return learned * (1.0 + (weight - 1.0) * (said & rare[targets.clamp(min=0)]))
+    return learned * (1.0 + (weight - 1.0) * ((said & rare) | agreeing))
 
 
 # --- training ------------------------------------------------------------------------------------
@@ -409,7 +432,8 @@ def main() -> None:
     tok = Tokenizer.from_file(str(run / "tokenizer" / "tokenizer.json"))
     rows, masks = load_rows(run, config.seed, config.documents, config, tok)
     held_out = list(held_out_batches(run, config, tok))
-    rare = tokens_to_copy(rows, tok)
+    focus = in_focus(rows, tok)
+    marks = tokens_that_count(rows, tok)
 
     model = Llama(shape, config.sequence)
     optimizers = make_optimizers(model, config)
@@ -465,9 +489,10 @@ def main() -> None:
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group, peak in zip(groups, peaks, strict=True):
             group["lr"] = peak * scale
-        ids, targets = batch_at(rows, masks, step, config)
+        focused = focus if progress >= config.focus_from else None
+        ids, targets = batch_at(rows, masks, step, config, focused)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            loss = compiled(ids, targets, copy_weights(ids, targets, rare, config.copy_weight))
+            loss = compiled(ids, targets, token_weights(ids, targets, marks, config.copy_weight))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         for optimizer in optimizers:
