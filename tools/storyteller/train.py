@@ -163,13 +163,16 @@ def load_rows(
 
 
 def in_focus(rows: np.ndarray, tok: Tokenizer) -> np.ndarray:
-    """Numbers of the rows with a hero who is a she or a he by the very word: a queen, a boy.
+    """Numbers of the rows about words that others must agree with: a queen, who is a she; an owl;
+    some beads, which are many.
 
-    They are few among all heroes, and "the queen ... he" was the commonest slip by far.
+    They are few among all, and "the queen ... he" and "a otter" were the commonest slips by far.
     """
-    nouns = [h.noun for h in words.HEROES if h.gender and not h.noun.startswith("grand")]
-    gendered = _single_tokens(tok, (f" {noun}" for noun in nouns))
-    return np.flatnonzero(np.isin(rows, gendered).sum(axis=1) >= 6)
+    heroes = [h.noun for h in words.HEROES if h.gender or h.noun[0] in "aeio"]
+    nouns = [noun for noun in heroes if not noun.startswith("grand")]
+    nouns += [thing.noun for thing in words.THINGS if thing.plural]
+    agreeing = _single_tokens(tok, (f" {noun}" for noun in nouns))
+    return np.flatnonzero(np.isin(rows, agreeing).sum(axis=1) >= 6)
 
 
 def batch_at(
@@ -339,7 +342,7 @@ class Llama(nn.Module):
         return (losses * weights.flatten()).sum() / weights.sum()
 
 
-PRONOUNS = "he she his her him himself herself He She His Her"
+AGREEING = "he she his her him himself herself He She His Her a an A An was were it them"
 
 
 def _single_tokens(tok: Tokenizer, texts: Iterable[str]) -> list[int]:
@@ -349,13 +352,13 @@ def _single_tokens(tok: Tokenizer, texts: Iterable[str]) -> list[int]:
 
 def tokens_that_count(rows: np.ndarray, tok: Tokenizer) -> tuple[Tensor, Tensor]:
     """Marks over the vocabulary: tokens that, said once, tend to come again, which are the rare
-    ones, as the plots' own words are few and therefore common; and pronouns and first names,
-    which have to agree with the hero from the first time on."""
+    ones, as the plots' own words are few and therefore common; and those that have
+    to agree from the first time on: pronouns, first names, articles, verbs."""
     share = np.bincount(rows.ravel(), minlength=tok.get_vocab_size()) / rows.size
     rare = torch.from_numpy(share < 0.004)
     agreeing = torch.zeros(len(rare), dtype=torch.bool)
-    gendered = [*PRONOUNS.split(), *words.NAMES_F, *words.NAMES_M]
-    agreeing[_single_tokens(tok, [*gendered, *(f" {word}" for word in gendered)])] = True
+    texts = [*AGREEING.split(), *words.NAMES_F, *words.NAMES_M]
+    agreeing[_single_tokens(tok, [*texts, *(f" {word}" for word in texts)])] = True
     return rare, agreeing
 
 
