@@ -123,20 +123,20 @@ AND_THEN = [
     "Tell me more.",
     "How does it go on?",
 ]
+# The thing is left out: the story may have ended with another owner for it.
 EPILOGUE = [
     (
-        "the next morning, {H} went back to {P} with {T}.",
-        "a year later, {H} still had not forgotten {T}.",
-        "the very next day, {H} was {inP} again.",
+        "the next day, {H} went to {P} again.",
+        "a week later, {H} went to {P} once more.",
     ),
     (
-        "there {he} met {ah}, and they talked and laughed all day.",
+        "there {he} met {ah}, and they talked and laughed for a long time.",
         "{ah} was waiting there with a basket full of bread and berries.",
-        "{he} told {ah} the whole story, from beginning to end.",
+        "there {he} told {ah} the whole story, from beginning to end.",
     ),
     (
-        '"Will you show me {T}?" asked {h}. "Of course," said {H}.',
-        '"That is the best story I ever heard," said {h}.',
+        '"I am so glad to see you," said {h}.',
+        '"I love your stories," said {h}.',
         '"Let us have a new adventure," said {h}, and {H} nodded.',
     ),
     (

@@ -141,6 +141,11 @@ def any_place(dice: Dice, asked: bool) -> Place:
 
 def any_thing(dice: Dice, asked: bool) -> Thing:
     if asked and dice.chance(0.15):
+        roll = dice.random()
+        if roll < 0.1:
+            return Thing(dice.pick(words.RARE_FRUIT), "fruit")
+        if roll < 0.16:
+            return Thing(dice.pick(words.RARE_RIDES), "ride")
         return Thing(rare(dice, words.RARE_THINGS), "misc")
     return dice.pick(THINGS)
 
@@ -149,8 +154,8 @@ _YOUNG = {"kitten", "puppy", "duckling", "child", "girl", "boy", "schoolgirl", "
 _LARGE = {"giant", "elephant", "dragon", "bear", "horse", "cow", "lion", "tiger"}
 
 
-def hero_adjective(dice: Dice, hero: Hero) -> str:
-    adjective = dice.pick(words.HERO_ADJECTIVES[hero.kind])
+def hero_adjective(dice: Dice, hero: Hero, adjectives: dict[str, list[str]]) -> str:
+    adjective = dice.pick(adjectives[hero.kind])
     if (adjective == "old" and hero.noun in _YOUNG) or (
         adjective == "tiny" and hero.noun in _LARGE
     ):
@@ -189,7 +194,7 @@ def draw_cast(
 def dress(dice: Dice, hero: Hero, place: Place, thing: Thing) -> Cast:
     """Adds a name and adjectives to the bare triple."""
     gender = hero.gender or dice.pick("mf")
-    adjective = hero_adjective(dice, hero) if dice.chance(0.6) else ""
+    adjective = hero_adjective(dice, hero, words.HERO_ADJECTIVES) if dice.chance(0.6) else ""
     colors = words.HERO_COLORS[hero.kind]
     color = dice.pick(colors) if colors and dice.chance(0.18) else ""
     if color == "tin" and hero.kind != "robot":
@@ -250,8 +255,6 @@ class Teller:
         pronouns = _PRONOUNS[cast.gender]
         if key in pronouns:
             return pronouns[key]
-        if key[0] == "h" and key[1:] in _PRONOUNS["m"]:
-            return _PRONOUNS[helper.gender][key[1:]]
         match key:
             case "aH":
                 first = f"the {cast.hero_words}" if self.definite else cast.a_hero()
@@ -261,10 +264,9 @@ class Teller:
             case "H":
                 if cast.name and dice.chance(0.65):
                     return cast.name
-                adjective = cast.hero_adjective if dice.chance(0.2) else ""
+                passing = cast.hero_adjective in words.PASSING_MOODS
+                adjective = cast.hero_adjective if not passing and dice.chance(0.2) else ""
                 return join("the", adjective, cast.hero.noun)
-            case "n":
-                return cast.hero.noun
             case "ah":  # in a few plots an earlier step may have brought the helper in already
                 first, self.helper_seen = not self.helper_seen, True
                 return helper.a_hero() if first else f"the {helper.hero.noun}"
@@ -299,8 +301,6 @@ class Teller:
                 return "were" if thing.plural and not thing.pair else "was"
             case "isA":
                 return "are" if thing.plural and not thing.pair else "is"
-            case "shines":
-                return "shine" if thing.plural else "shines"
             case "play":
                 return thing.verb
             case "aP":
@@ -308,6 +308,8 @@ class Teller:
             case "P":
                 adjective = cast.place_adjective if dice.chance(0.2) else ""
                 return join("the", adjective, place.noun)
+            case "inaP":
+                return f"{place.prep} {cast.a_place()}"
             case "inP":
                 return f"{place.prep} the {place.noun}"
             case "liveP" | "byP":
@@ -374,14 +376,15 @@ def fits(plot: Plot, cast: Cast) -> bool:
         return False
     if plot.indoors and cast.place.noun not in words.INDOORS:
         return False
-    if cast.thing.noun in plot.not_things:
+    if plot.breaks and cast.thing.noun in words.UNBREAKABLE:
+        return False
+    if cast.place.noun in plot.not_places or cast.thing.noun in plot.not_things:
         return False
     if cast.thing_adjective == "lost" and not plot.lost_ok:
         return False
     return cast.hero_adjective not in plot.not_hero
 
 
-# Small heroes of the same sort as the helper would be hard to tell apart.
 _HELPERS = [
     h
     for h in HEROES
@@ -392,11 +395,20 @@ _HELPERS = [
 def draw_helper(dice: Dice, cast: Cast) -> Cast:
     while True:
         hero = dice.pick(_HELPERS)
-        if hero.noun not in cast.triple:
+        # A schoolgirl beside a girl, or a bear beside a teddy bear, would be hard to tell apart.
+        if not any(hero.noun in noun or noun in hero.noun for noun in cast.triple):
             break
-    gender = hero.gender or dice.pick("mf")
-    adjective = hero_adjective(dice, hero) if dice.chance(0.45) else ""
-    return Cast(hero, cast.place, cast.thing, gender, hero_adjective=adjective)
+    choose = dice.chance(0.45) and words.HELPER_ADJECTIVES[hero.kind]
+    adjective = hero_adjective(dice, hero, words.HELPER_ADJECTIVES) if choose else ""
+    return Cast(hero, cast.place, cast.thing, hero.gender, hero_adjective=adjective)
+
+
+def draw_detail(dice: Dice, cast: Cast) -> str:
+    """Something that is true of the place, and of the adjective it has got."""
+    details: Sequence[str] = cast.place.details
+    if cast.place_adjective in words.LONELY_PLACES:
+        details = [d for d in details if not any(crowd in d for crowd in words.CROWDS)]
+    return dice.pick(details)
 
 
 _OVERUSED = {"practice": 0.3, "strange music": 0.4, "locked door": 1.5}
@@ -413,7 +425,7 @@ def write_story(dice: Dice, cast: Cast, *, definite: bool = False, not_plot: str
             continue
         teller = Teller(dice, cast, draw_helper(dice, cast), definite)
         teller.spot = dice.pick(cast.place.spots)
-        teller.detail = dice.pick(cast.place.details)
+        teller.detail = draw_detail(dice, cast)
         text = teller.story(plot)
         heroes = text.count(cast.hero.noun) + (text.count(cast.name) if cast.name else 0)
         if (
@@ -543,7 +555,7 @@ def follow_up(dice: Dice, last: Exchange) -> list[Message]:
     if roll < 0.85:
         teller = Teller(dice, cast, draw_helper(dice, cast))
         teller.spot = dice.pick(cast.place.spots)
-        teller.detail = dice.pick(cast.place.details)
+        teller.detail = draw_detail(dice, cast)
         epilogue = " ".join(teller.sentence(step) for step in chat.EPILOGUE)
         return [user(dice.pick(chat.AND_THEN)), assistant(epilogue)]
     return [user(dice.pick(chat.THANKS)), assistant(dice.pick(chat.WELCOME))]

@@ -183,6 +183,13 @@ HERO_ADJECTIVES: dict[str, list[str]] = {
     "robot": _MOODS + "rusty shiny silver".split(),
     "magic": _MOODS + "tiny".split(),
 }
+# Moods that a story may change: said once, at the beginning, and not again.
+PASSING_MOODS = set("sleepy hungry lonely cheerful tired happy sad busy".split())
+# What a second character may be: nothing that could contradict what the plot makes it feel or do.
+HELPER_ADJECTIVES: dict[str, list[str]] = {
+    kind: [a for a in adjectives if a in "little small young old clever quiet curious".split()]
+    for kind, adjectives in HERO_ADJECTIVES.items()
+}
 # A second adjective, after the mood: "a small grey fox".
 HERO_COLORS: dict[str, list[str]] = {
     "fur": "grey brown white black".split(),
@@ -240,14 +247,17 @@ RARE_PLACES = (
 RARE_THINGS = (
     "sword shield wand potion helmet violin pan fork knife plate jug barrel sack purse wallet "
     "envelope stamp newspaper poster flag banner trophy crayon brush easel canvas sponge soap towel "
-    "toothbrush carpet rug curtain sofa table lamp shelf drawer door window brick nail screw saw axe "
-    "shovel rake hoe wheelbarrow hose tractor car truck bus plane rocket submarine scooter skateboard "
-    "tent hammock fishing-rod anchor sail oar engine robot computer phone television magnet battery "
-    "microscope thermometer calendar dictionary poem song recipe secret riddle ticket passport "
-    "handkerchief tie belt vest apron veil sandal earring bead gem sapphire jewel potato carrot tomato "
-    "onion lemon peach plum melon strawberry mushroom cabbage pretzel donut waffle candy lollipop tea "
-    "leaf branch log stick snowflake icicle cloud shadow rainbow moonbeam bubble nest cobweb bone horn"
+    "toothbrush carpet rug curtain lamp shelf drawer brick nail screw saw axe shovel rake hoe hose "
+    "tent hammock fishing-rod anchor sail oar engine computer phone television magnet battery "
+    "microscope thermometer calendar dictionary poem song recipe riddle ticket passport "
+    "handkerchief tie belt vest apron veil sandal earring bead gem sapphire jewel "
+    "leaf branch stick icicle nest bone horn"
 ).split()
+RARE_FRUIT = (
+    "potato carrot tomato onion lemon peach plum melon strawberry mushroom cabbage pretzel donut "
+    "waffle candy lollipop"
+).split()
+RARE_RIDES = "wheelbarrow tractor car truck bus plane rocket submarine scooter skateboard".split()
 ANYWHERE_DETAILS = (
     "everyone always found something to see",
     "the light was golden in the evening",
@@ -259,6 +269,17 @@ INDOORS = set(
     "lighthouse bakery castle library tower museum theater workshop inn mill barn kitchen attic "
     "cottage palace greenhouse windmill hospital bookshop church treehouse igloo cafe school".split()
 ) | {"toy shop", "post office", "space station", "clock tower", "candy shop", "fire station"}
+# Things that fall without harm, or that no glue and paint could mend.
+UNBREAKABLE = set(
+    "pillow egg pencil paintbrush spoon comb bag backpack suitcase photograph crown glasses ball "
+    "marbles sack purse wallet envelope stamp newspaper poster flag banner crayon brush canvas "
+    "sponge soap towel toothbrush carpet rug curtain nail screw hose tent hammock anchor sail magnet "
+    "calendar poem song recipe riddle ticket passport handkerchief tie belt vest apron veil leaf "
+    "icicle nest".split()
+) | {"teddy bear"}
+# In a place that is called quiet, lonely or hidden, no detail may speak of a crowd.
+LONELY_PLACES = {"quiet", "lonely", "hidden"}
+CROWDS = ("people", "children", "music", "everyone", "busy", "never quiet", "carts", "travelers")
 NATURE = set(
     "desert jungle meadow beach river lake island swamp hill mountain valley waterfall pond".split()
 )
