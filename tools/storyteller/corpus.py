@@ -127,8 +127,9 @@ def rare(dice: Dice, known: Sequence[str]) -> str:
 
 def any_hero(dice: Dice, asked: bool) -> Hero:
     if asked and dice.chance(0.12):
-        kind = dice.pick(["fur", "adult", "magic"])
-        return Hero(rare(dice, words.RARE_HEROES), kind)
+        kind = dice.pick(["fur", "bird", "small", "adult", "adult", "magic"])
+        noun = rare(dice, words.RARE_HEROES[kind])
+        return Hero(noun, kind, words.RARE_GENDERS.get(noun, ""))
     return dice.pick(HEROES)
 
 
@@ -508,7 +509,7 @@ def word_request(dice: Dice, cast: Cast, asked: frozenset[str]) -> tuple[str, Ca
         request = dice.pick(chat.POLITE_STARTS) + request[0].lower() + request[1:]
         request = request.rstrip(".") + "?"
     elif dice.chance(0.12):
-        request = request.rstrip(".") + ", please."
+        request = request.rstrip(".?!") + ", please."
     if dice.chance(0.25):
         request = request.rstrip(".")
     if dice.chance(0.15):

@@ -180,9 +180,7 @@ TRAITS: dict[str, Step] = {
     "beekeeper": ("{his} bees knew {him} by name.",),
     "postman": ("{he} knew every door in the land.",),
 }
-ONE_DAY = (
-    "[one|one|one] [morning|day|evening|afternoon|sunny morning|windy morning|rainy day|spring day]"
-)
+ONE_DAY = "[one|one|one] [morning|day|evening|afternoon|sunny morning|windy morning|autumn day|spring day]"
 MORAL: Step = (
     "and {H} went to sleep that night with a smile.",
     "from that day on, {H} and {h} were the best of friends.",
@@ -239,9 +237,6 @@ GUIDE: dict[str, Step] = {
         "{H} held up {T}. {^itS} caught the last bit of light and sparkled, and everyone followed the sparkle to safety.",
         "in the {hands} of {H}, {T} began to shine softly. The light was small, but it was enough to show the way home.",
     ),
-    "food": (
-        "everyone was cold and hungry, so {H} shared {T} with them. With full bellies they found the strength to walk home together.",
-    ),
     "compass": (
         "{H} looked at {T}. The little needle pointed straight home, and {he} led the others, step by step, to safety.",
     ),
@@ -255,9 +250,6 @@ GUIDE: dict[str, Step] = {
         "{H} opened {T} and looked closely. Somebody had drawn a safe path there. They followed it, step by step, all the way home.",
         "{H} looked at {T} once more. It told of a safe path past an old oak. They followed it, and soon they were home.",
     ),
-    "ride": (
-        "{H} helped the smallest ones onto {T}. Then they set off together, and {T} carried them safely home.",
-    ),
     "tool": (
         "{H} thought of {T}. It was just what they needed! With it, {he} brought everyone to safety, one after the other.",
     ),
@@ -269,7 +261,7 @@ CHEER: dict[str, Step] = {  # nobody else is needed for it
         "{H} looked at {T} again and again, and smiled.",
     ),
     "gem": (
-        "{H} held {T} up to the sun, and {itS} sparkled in every color.",
+        "{H} held {T} up to the light, and {itS} sparkled in every color.",
         "{H} carried {T} home like a treasure.",
     ),
     "glass": ("{H} looked through {T} and saw things that {he} had never seen before.",),
@@ -279,7 +271,7 @@ CHEER: dict[str, Step] = {  # nobody else is needed for it
     "light": ("{H} lit {T} and looked into its soft light.",),
     "sound": ("{H} {play} {T} and laughed for joy.",),
     "wear": ("{H} put on {T} at once, and {itS} fitted perfectly.",),
-    "toy": ("{H} played with {T} for the rest of the day.",),
+    "toy": ("{H} played with {T} again and again.",),
     "ride": ("{H} could hardly wait to set off with {T}.",),
 }
 # The same, when there is a crowd to cheer.
@@ -399,8 +391,6 @@ MAKE: dict[str, Step] = {
     ),
 }
 
-NO_FOOD = frozenset({"food"})
-GUIDES = frozenset(GUIDE)
 
 # --- the plots -----------------------------------------------------------------------------------
 
@@ -422,11 +412,11 @@ PLOTS: list[Plot] = [
                     ONE_DAY + ", {H} came home from {P}, and {T} {was} gone.",
                     ONE_DAY
                     + ", {H} came home from {P} and reached for {T}, but {itS} {was} not there.",
-                    ONE_DAY + ", {H} took a long walk {inP}. Back at home, {T} {was} missing.",
+                    ONE_DAY + ", {H} spent a long time {inP}. Back at home, {T} {was} missing.",
                 ),
                 (
                     '"Oh no!" [cried|said] {H}. "Where can {itS} be?"',
-                    "{he} looked in every pocket and under every chair at home, but {itS} {was} nowhere to be found.",
+                    "{he} looked in every corner of the house, but {itS} {was} nowhere to be found.",
                     "{he} searched the whole house, and {his} heart grew heavy.",
                 ),
                 (
@@ -454,7 +444,7 @@ PLOTS: list[Plot] = [
                 MORAL,
             ],
         ],
-        not_cats=frozenset({"food"}),
+        not_cats=frozenset({"food", "ride"}),
     ),
     Plot(
         "the owner",
@@ -465,7 +455,7 @@ PLOTS: list[Plot] = [
                 (
                     ONE_DAY + ", {he} found {aT} {inP}. {^itS} lay {spot}.",
                     ONE_DAY + " {inP}, {he} saw something {spot}. It was {aT}!",
-                    ONE_DAY + ", {H} was walking {inP} when {he} found {aT} {spot}.",
+                    ONE_DAY + ", {H} was {inP} when {he} found {aT} {spot}.",
                 ),
             ],
             [
@@ -560,7 +550,7 @@ PLOTS: list[Plot] = [
             ],
             [
                 (
-                    "when they came to the house of {h}, {H} saw that {he} had [not been afraid at all|forgotten to be afraid].",
+                    "when they came to the house of {h}, {H} saw that {he} had forgotten to be afraid.",
                     "on the way they talked and looked at the stars, and soon neither of them was afraid.",
                     '"Look how beautiful the stars are!" said {h}. {^H} looked up, and for the first time {he} loved the night.',
                 ),
@@ -598,7 +588,7 @@ PLOTS: list[Plot] = [
                 ("{make}",),
                 (
                     "then {he} carried {T} to {P}, where {h} was waiting.",
-                    "{he} put a ribbon around {it} and set off for {P}, where {h} was waiting.",
+                    "{he} wrapped {T} in bright paper and set off for {P}, where {h} was waiting.",
                     "carrying {T} with great care, {he} walked to {P} to meet {h}.",
                 ),
                 (
@@ -629,7 +619,7 @@ PLOTS: list[Plot] = [
                     "and {H} was just as happy as {h}.",
                     '"The best part of a present," thought {H}, "is the friend you give it to."',
                     "{h} never forgot the day when {H} came with {T}.",
-                    "and whenever {h} looked at {T}, it was like a hug from {H}.",
+                    "{h} often told everyone about {T}, and about {H}.",
                 ),
             ],
         ],
@@ -693,7 +683,7 @@ PLOTS: list[Plot] = [
             ],
         ],
         lost_ok=True,
-        not_cats=frozenset({"food", "flower", "ride"}),
+        not_cats=frozenset({"food", "flower", "seed", "ride"}),
     ),
     Plot(
         "mistake",
@@ -965,7 +955,7 @@ PLOTS: list[Plot] = [
                 ),
             ],
         ],
-        cats=GUIDES - {"food"},
+        cats=frozenset(GUIDE),
     ),
     Plot(
         "strange sound",
@@ -978,12 +968,12 @@ PLOTS: list[Plot] = [
                 ),
                 (
                     '"It must be a monster," said the neighbors. But {H} wanted to know for sure.',
-                    '"Who could that be?" wondered {H}.',
+                    '"Perhaps it is a monster," whispered the neighbors. "I will go and see," said {H}.',
                 ),
             ],
             [
                 (
-                    "{he} went to {P} on tiptoe and listened. The sound came from {spot2}.",
+                    "{he} went to {P} on tiptoe and listened. There was the sound again!",
                     "{^his} heart beat fast, but {he} followed the sound to {P}, step by step.",
                 ),
                 (
@@ -1706,7 +1696,7 @@ PLOTS: list[Plot] = [
                 ),
                 (
                     "they sat together for a long time, warm and dry, and {T} lay between them on the table.",
-                    "and {H} was so proud that {he} forgot {his} wet feet.",
+                    "and {H} was so proud that {he} forgot {his} tired feet.",
                     "and from that day on, {H} visited {h} {inP} every week, even when there was nothing to bring.",
                 ),
             ],
@@ -1783,16 +1773,12 @@ PLOTS: list[Plot] = [
                     '{h} came closer to see. "Let us pretend that {itS} {is} magic!" said {H}.',
                 ),
                 (
-                    "in their game, {P} became a ship, and the rain became the sea.",
-                    "in their game, {P} became a far land full of dragons.",
-                ),
-                (
                     "{h} was the captain, and {H} was the guardian of {T}.",
                     "{H} was a great explorer, and {h} carried {T} on a cushion.",
                 ),
                 (
-                    "they sailed past whales and islands and were nearly eaten by a sea monster.",
-                    "they climbed the highest mountain and made friends with a three-headed lion.",
+                    "in their game, {P} became a ship, and the rain became the sea. They sailed past whales and islands and were nearly eaten by a sea monster.",
+                    "in their game, {P} became a far land full of dragons. They climbed the highest mountain and made friends with a three-headed lion.",
                 ),
             ],
             [
@@ -1843,7 +1829,7 @@ PLOTS: list[Plot] = [
                 ("{cheer2}",),
                 (
                     "then {h} told a long story about home, and {H} listened.",
-                    "they counted the stars, and they got as far as a hundred and three.",
+                    "they counted slowly together, and they got as far as a hundred and three.",
                 ),
             ],
             [

@@ -227,15 +227,27 @@ PLACES_WITHOUT_ADJECTIVES = {"snowy field", "space station", "town square", "tra
 
 # Words that are used only when a reader asks for them: they teach the model to take up a word it
 # has seldom seen. Their places share a few details that are true almost anywhere.
-RARE_HEROES = (
-    "alien dinosaur shark whale dolphin octopus zebra giraffe crocodile camel gorilla flamingo "
-    "ostrich peacock eagle hawk raven bull rooster chicken turkey weasel ferret moose reindeer llama "
-    "snake chameleon worm dragonfly firefly moth wasp jellyfish lobster starfish walrus chipmunk "
-    "plumber dentist detective chef dancer vampire monster superhero ninja samurai cowboy emperor "
-    "monk singer writer photographer mechanic barber butcher waiter lawyer judge soldier guard "
-    "fireman policeman driver hunter hermit poet professor student banker toad mummy phoenix pixie "
-    "genie sheriff engineer programmer butler duke count lady sculptor weaver potter"
-).split()
+RARE_HEROES: dict[str, list[str]] = {
+    "fur": (
+        "zebra giraffe camel gorilla bull weasel ferret moose reindeer llama walrus chipmunk"
+    ).split(),
+    "bird": "flamingo ostrich peacock eagle hawk raven rooster chicken turkey".split(),
+    "small": (
+        "dolphin octopus shark whale snake chameleon worm dragonfly firefly moth wasp jellyfish "
+        "lobster starfish crocodile"
+    ).split(),
+    "adult": (
+        "plumber dentist detective chef dancer superhero ninja samurai cowboy emperor monk singer "
+        "writer photographer mechanic barber butcher waiter lawyer judge soldier guard fireman "
+        "policeman driver hunter hermit poet professor student banker sheriff engineer programmer "
+        "butler duke count lady sculptor weaver potter"
+    ).split(),
+    "magic": "alien dinosaur vampire monster mummy phoenix pixie genie".split(),
+}
+RARE_GENDERS = dict.fromkeys(
+    "emperor monk fireman policeman butler duke count rooster bull".split(), "m"
+)
+RARE_GENDERS |= dict.fromkeys("lady chicken".split(), "f")
 RARE_PLACES = (
     "supermarket volcano laboratory factory hotel restaurant office stadium temple pyramid palace "
     "garage basement cellar dungeon prison mine quarry canyon glacier lagoon reef port dock shipyard "
