@@ -136,7 +136,8 @@ def any_hero(dice: Dice, asked: bool) -> Hero:
 def any_place(dice: Dice, asked: bool) -> Place:
     if asked and dice.chance(0.12):
         noun = rare(dice, words.RARE_PLACES)
-        return Place(noun, dice.pick(["in", "at"]), words.ANYWHERE_DETAILS, words.ANYWHERE_SPOTS)
+        prep = "at" if noun in words.RARE_OPEN_PLACES else "in"
+        return Place(noun, prep, words.ANYWHERE_DETAILS, words.ANYWHERE_SPOTS)
     return dice.pick(PLACES)
 
 

@@ -286,10 +286,7 @@ CHEER_ALL: dict[str, Step] = {
         "{H} {play} {T} until everybody laughed and danced.",
     ),
     "wear": ("{H} put on {T} and danced around until everyone laughed.",),
-    "food": (
-        "{H} shared {T} with everyone, and everyone got a taste.",
-        "then {H} shared {T} with all the others, and it was a happy meal.",
-    ),
+    "food": ("{H} shared {T} with everyone, and everyone got a taste.",),
     "toy": ("{H} let everyone play with {T}, and they laughed until the sun went down.",),
     "flower": ("{H} held up {T}, and everyone came closer to smell {it}.",),
     "ride": ("{H} let everyone have a turn on {T}, and they laughed until the sun went down.",),
@@ -858,7 +855,7 @@ PLOTS: list[Plot] = [
                 (
                     "every year there was a great race to {P}, and this year the prize was {aT}.",
                     ONE_DAY + ", there was a great race to {P}. The winner would get {aT}.",
-                    "in spring, everyone met for the big race to {P}. The prize {wasA} {aT}.",
+                    "in spring, everyone met for the big race to {P}. The winner would get {aT}.",
                 ),
                 (
                     '"I would love to win {it}," said {H}.',
@@ -1351,7 +1348,7 @@ PLOTS: list[Plot] = [
                     "{h} turned out to be a wonderful helper, and everything was ready just in time.",
                 ),
                 (
-                    "at the feast, everyone said that it was the best they had ever tasted.",
+                    "at the feast, everyone said that nothing had ever tasted so good.",
                     "everyone {inP} got a piece, and {h} handed them around.",
                 ),
                 (
@@ -1736,11 +1733,11 @@ PLOTS: list[Plot] = [
             ],
             [
                 (
-                    'the next day, {ah} came by. "Where did you get that?" asked {h}. "I have never seen anything so fine!"',
+                    'the next day, {ah} came by. "Where did you find {it}?" asked {h}. "I have never seen anything so fine!"',
                     'then {ah} came by, saw {it} and stood still. "How wonderful!" said {h}.',
                 ),
                 (
-                    '"It was there all the time," said {H}. "You only have to look closely."',
+                    '"{^itS} {was} there all the time," said {H}. "You only have to look closely."',
                     '"Everyone walked past," said {H}, "but I took a second look."',
                 ),
                 ("{cheer2}",),

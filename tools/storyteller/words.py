@@ -256,6 +256,12 @@ RARE_PLACES = (
     "laundry pharmacy gallery cinema ballroom mansion village street road crossroads field plain "
     "prairie savanna oasis dune cliff coast bay creek stream spring fountain maze labyrinth"
 ).split()
+# Of these, the ones that a story happens "at" rather than "in".
+RARE_OPEN_PLACES = set(
+    "volcano office stadium pyramid mine quarry glacier lagoon reef port dock shipyard fairground "
+    "bazaar plaza balcony rooftop bus crossroads plain savanna oasis dune cliff coast bay creek "
+    "stream spring fountain field road street planetarium".split()
+)
 RARE_THINGS = (
     "sword shield wand potion helmet violin pan fork knife plate jug barrel sack purse wallet "
     "envelope stamp newspaper poster flag banner trophy crayon brush easel canvas sponge soap towel "
@@ -275,7 +281,12 @@ ANYWHERE_DETAILS = (
     "the light was golden in the evening",
     "it was quiet in the morning and busy at noon",
 )
-ANYWHERE_SPOTS = ("in a dark corner", "behind an old box", "under a flat stone", "beside the path")
+ANYWHERE_SPOTS = (
+    "in a dark corner",
+    "behind an old box",
+    "under an old blanket",
+    "beside an old box",
+)
 
 INDOORS = set(
     "lighthouse bakery castle library tower museum theater workshop inn mill barn kitchen attic "
