@@ -75,7 +75,7 @@ class Cast:
     hero: Hero
     place: Place
     thing: Thing
-    gender: str  # "m" or "f"
+    gender: str  # "m" or "f"; "" for a helper, who has no pronoun
     name: str = ""
     hero_adjective: str = ""
     hero_color: str = ""
@@ -301,8 +301,6 @@ class Teller:
                 return "are" if thing.plural else "is"
             case "wasA":  # beside "a pair of boots" rather than "the boots"
                 return "were" if thing.plural and not thing.pair else "was"
-            case "isA":
-                return "are" if thing.plural and not thing.pair else "is"
             case "play":
                 return thing.verb
             case "aP":
@@ -387,6 +385,7 @@ def fits(plot: Plot, cast: Cast) -> bool:
     return cast.hero_adjective not in plot.not_hero
 
 
+# Not the ones that may be meant by other words of a story ("his grandmother", "asked a child").
 _HELPERS = [
     h
     for h in HEROES

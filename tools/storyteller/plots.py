@@ -11,9 +11,12 @@ Slots: {aH} "a small grey fox" (first mention), {H} "the fox" or its name, {he} 
 {himself}; {aT} "a lost key" (first mention), {T} "the key", {it} {itS} (object, subject) {was} {is};
 {aP} "a lighthouse" (first mention), {inaP} "in a lighthouse" (first mention), {P} "the lighthouse",
 {inP} "in the lighthouse", {liveP} "near a lighthouse"; {det} a clause about the place, {spot} a
-hiding place there; {ah} {h} the helper, who has no pronoun, so that "she" is always the hero; {dear} why the thing is loved, {guide} how it saves the day in the dark, {cheer}
-how it cheers a crowd, {keep} what becomes of it, {mend} how it is mended. Every plot is written so that who has the
-thing and where everyone is follow from the steps before.
+hiding place there, {sit} one where somebody can sit; {ah} {h} the helper, who has no pronoun, so
+that "she" is always the hero; {dear} why the thing is loved, {guide} how it saves the day in the
+dark, {cheer} {cheer2} {cheer_all} how it cheers the hero, the hero and the helper, or a crowd,
+{keep} what becomes of it, {mend} how it is mended. Every plot is written so that who has the thing
+and where everyone is follow from the steps before: what is looked for in one place is found in
+another, and a helper is met before it speaks.
 """
 
 # ruff: noqa: E501 - a sentence is easier to read and to change on one line
@@ -333,7 +336,7 @@ GUIDE2: dict[str, Step] = {
 CHEER2: dict[str, Step] = {
     "*": (
         "they looked at {T} from all sides and told each other stories about {it}.",
-        "{H} put {T} into the {hhands} of {h}, and {h} looked at {it} for a long time.",
+        "{H} showed {T} to {h}, and they looked at {it} for a long time.",
     ),
     "light": ("{H} lit {T}, and they sat in its warm glow and told each other stories.",),
     "sound": ("{H} {play} {T}, and {h} danced until they both had to laugh.",),
@@ -1367,7 +1370,7 @@ PLOTS: list[Plot] = [
                 (
                     "once upon a time, {aH} moved to a new home {liveP}.",
                     "once upon a time there was {aH} who had just come to live {liveP}.",
-                    ONE_DAY + ", {aH} came to live {liveP}.",
+                    "not long ago, {aH} came to live {liveP}.",
                 ),
                 (
                     "{he} did not know anybody, and the days were long and quiet.",
