@@ -412,6 +412,14 @@ def draw_detail(dice: Dice, cast: Cast) -> str:
     return dice.pick(details)
 
 
+def draw_spot(dice: Dice, cast: Cast) -> str:
+    """Where the thing can lie hidden, given its size."""
+    spots: Sequence[str] = cast.place.spots
+    if cast.thing.category == "ride" or cast.thing.noun in words.BULKY:
+        spots = [s for s in spots if s.startswith(("behind", "beside"))] or spots
+    return dice.pick(spots)
+
+
 _OVERUSED = {"practice": 0.3, "strange music": 0.4, "locked door": 1.5}
 
 
@@ -425,7 +433,7 @@ def write_story(dice: Dice, cast: Cast, *, definite: bool = False, not_plot: str
         if not dice.chance(_OVERUSED.get(plot.name, 1.0)):
             continue
         teller = Teller(dice, cast, draw_helper(dice, cast), definite)
-        teller.spot = dice.pick(cast.place.spots)
+        teller.spot = draw_spot(dice, cast)
         teller.detail = draw_detail(dice, cast)
         text = teller.story(plot)
         heroes = text.count(cast.hero.noun) + (text.count(cast.name) if cast.name else 0)
@@ -555,7 +563,7 @@ def follow_up(dice: Dice, last: Exchange) -> list[Message]:
         return [user(request), assistant(write_story(dice, cast))]
     if roll < 0.85:
         teller = Teller(dice, cast, draw_helper(dice, cast))
-        teller.spot = dice.pick(cast.place.spots)
+        teller.spot = draw_spot(dice, cast)
         teller.detail = draw_detail(dice, cast)
         epilogue = " ".join(teller.sentence(step) for step in chat.EPILOGUE)
         return [user(dice.pick(chat.AND_THEN)), assistant(epilogue)]

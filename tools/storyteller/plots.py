@@ -906,6 +906,7 @@ PLOTS: list[Plot] = [
             ],
         ],
         not_hero=frozenset("old sleepy tired lonely".split()),
+        not_places=frozenset({"attic", "kitchen"}),  # no road leads there
     ),
     Plot(
         "storm",

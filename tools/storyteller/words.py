@@ -251,7 +251,7 @@ RARE_GENDERS |= dict.fromkeys("lady chicken".split(), "f")
 RARE_PLACES = (
     "supermarket volcano laboratory factory hotel restaurant office stadium temple pyramid palace "
     "garage basement cellar dungeon prison mine quarry canyon glacier lagoon reef port dock shipyard "
-    "fairground bazaar plaza courtyard balcony rooftop tunnel subway bus hut tent cabin shed stable "
+    "fairground bazaar plaza courtyard balcony rooftop tunnel subway hut tent cabin shed stable "
     "chapel monastery fortress ruin cemetery observatory planetarium aquarium gymnasium bank "
     "laundry pharmacy gallery cinema ballroom mansion village street road crossroads field plain "
     "prairie savanna oasis dune cliff coast bay creek stream spring fountain maze labyrinth"
@@ -259,7 +259,7 @@ RARE_PLACES = (
 # Of these, the ones that a story happens "at" rather than "in".
 RARE_OPEN_PLACES = set(
     "volcano office stadium pyramid mine quarry glacier lagoon reef port dock shipyard fairground "
-    "bazaar plaza balcony rooftop bus crossroads plain savanna oasis dune cliff coast bay creek "
+    "bazaar plaza balcony rooftop crossroads plain savanna oasis dune cliff coast bay creek "
     "stream spring fountain field road street planetarium".split()
 )
 RARE_THINGS = (
@@ -300,6 +300,11 @@ UNBREAKABLE = set(
     "calendar poem song recipe riddle ticket passport handkerchief tie belt vest apron veil leaf "
     "icicle nest".split()
 ) | {"teddy bear"}
+# Things that fit behind something, or beside it, but on no shelf and under no leaf.
+BULKY = set(
+    "ladder chair statue chest suitcase wheel harp guitar umbrella broom box toolbox painting "
+    "barrel tent anchor sail engine television computer rake hoe carpet rug".split()
+) | {"wooden horse"}
 # In a place that is called quiet, lonely or hidden, no detail may speak of a crowd.
 LONELY_PLACES = {"quiet", "lonely", "hidden"}
 CROWDS = ("people", "children", "music", "everyone", "busy", "never quiet", "carts", "travelers")
