@@ -306,7 +306,8 @@ class Teller:
             case "aP":
                 return cast.a_place()
             case "P":
-                adjective = cast.place_adjective if dice.chance(0.2) else ""
+                passing = cast.place_adjective in words.LONELY_PLACES
+                adjective = cast.place_adjective if not passing and dice.chance(0.2) else ""
                 return join("the", adjective, place.noun)
             case "inaP":
                 return f"{place.prep} {cast.a_place()}"

@@ -1474,8 +1474,8 @@ PLOTS: list[Plot] = [
             ],
             [
                 (
-                    "but nobody had given {it} water, and {T} began to hang {its} head.",
-                    "but nobody had watered {it} for weeks, and {T} looked thirsty and tired.",
+                    "but one week, everyone forgot to water {it}, even {H}, and {T} began to hang {its} head.",
+                    "but then everyone was busy, even {H}, and nobody watered {it}. Soon {T} looked thirsty and tired.",
                 ),
                 (
                     '"I will help you," said {H}. {^he} carried water from far away, drop by drop.',
