@@ -261,7 +261,7 @@ export function abortedError() {
 export function asSitegenError(cause, doing) {
   if (cause instanceof SitegenError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
-  if (/out of memory|bad_alloc|allocation fail|OOM|memory access out of bounds/i.test(text)) {
+  if (/out of memory|bad_alloc|allocation fail|\bOOM\b|memory access out of bounds/i.test(text)) {
     return new SitegenError(
       "out-of-memory",
       `There was not enough memory for ${doing}. Close other tabs, then reload the page.`,

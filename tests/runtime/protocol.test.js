@@ -67,6 +67,8 @@ test("an error crosses to the page with its kind, sentence and detail", () => {
 test("a lack of memory is told from other failures", () => {
   assert.equal(asSitegenError(new RangeError("Out of memory"), "starting").kind, "out-of-memory");
   assert.equal(asSitegenError(new Error("std::bad_alloc"), "starting").kind, "out-of-memory");
+  assert.equal(asSitegenError(new Error("OOM at line 3"), "starting").kind, "out-of-memory");
+  assert.equal(asSitegenError(new Error("BloomAttention has no kernel"), "starting").kind, "engine-failed");
   const other = asSitegenError(new TypeError("x is undefined"), "starting the model");
   assert.equal(other.kind, "engine-failed");
   assert.match(other.message, /while starting the model: x is undefined/);
