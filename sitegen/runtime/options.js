@@ -129,7 +129,12 @@ function check(options, rules) {
 
 /** @param {unknown} value */
 function show(value) {
-  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? typeof value);
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  try {
+    return JSON.stringify(value) ?? typeof value;
+  } catch {
+    return typeof value; // it holds itself
+  }
 }
 
 /**
