@@ -86,7 +86,7 @@ def read_lock(path: Path = LOCK) -> tuple[Package, ...]:
     try:
         document = json.loads(path.read_bytes())
         return tuple(_package(entry) for entry in document["packages"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise VendorError(
             f"the list of pinned packages cannot be read ({type(error).__name__}: {error}).",
             where=path,
@@ -288,8 +288,8 @@ def _npm_pack(package: Package, folder: Path) -> Path:
     command = [npm, "pack", package.spec, "--ignore-scripts", "--loglevel=error", *NPM_RETRIES]
     try:
         done = subprocess.run(
-            command, cwd=target, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=NPM_TIMEOUT_S, check=False,
+            command, cwd=target, stdin=subprocess.DEVNULL, capture_output=True,
+            encoding="utf-8", errors="replace", timeout=NPM_TIMEOUT_S, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise VendorError(

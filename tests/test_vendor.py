@@ -222,6 +222,14 @@ def test_what_npm_says_first_is_shown(
     )
 
 
+def test_what_npm_says_may_be_in_any_encoding(
+    tmp_path: Path, package: Package, npm: Callable[[str], Path]
+) -> None:
+    npm("sys.stderr.buffer.write(b'caf\\xe9 closed')\nsys.exit(1)")
+    with pytest.raises(VendorError, match="caf\ufffd closed"):
+        vendor.ensure(tmp_path / "cache", folder=tmp_path / "none", packages=[package])
+
+
 def test_without_a_network_the_error_says_so(
     tmp_path: Path, package: Package, npm: Callable[[str], Path]
 ) -> None:
@@ -359,6 +367,7 @@ def test_check_downloads_nothing(
         ("{", "JSONDecodeError"),
         ("[]", "TypeError"),
         ('{"packages": [{"name": "a"}]}', "KeyError: 'files'"),
+        ('{"packages": [{"name": "a", "files": []}]}', "AttributeError"),
         (
             '{"packages": [{"name": "a", "files": {"x": {"place": "../x", "bytes": 1,'
             ' "sha256": ""}}}]}',
@@ -372,6 +381,11 @@ def test_a_broken_lock_is_reported(tmp_path: Path, text: str, said: str) -> None
     with pytest.raises(VendorError, match=said) as caught:
         vendor.read_lock(lock)
     assert str(caught.value).startswith(f"{lock}: ")
+
+
+def test_a_missing_lock_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(VendorError, match="cannot be read .FileNotFoundError"):
+        vendor.read_lock(tmp_path / "vendor.lock.json")
 
 
 def test_the_lock_names_no_address() -> None:
