@@ -1,8 +1,7 @@
 """SHA-256 of files, remembered between builds.
 
 A site's browser packages weigh 58 MB; reading them on every build would cost more than the rest of
-it. A digest is believed for as long as the file's size and times stay the same, as `make` and git
-do it.
+it. A digest is believed for as long as the file's size and times stay the same, as git does it.
 """
 
 from __future__ import annotations
@@ -11,10 +10,14 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import time
 from pathlib import Path
 
 BLOCK_BYTES = 1 << 20
+SETTLED_NS = 2 * 10**9
+"""A file changed more recently than this may change again without its times showing it: a tick of
+the clock is 2 s on FAT and up to 10 ms on most Linux systems."""
 
 
 def sha256_of(path: Path) -> str:
@@ -29,17 +32,18 @@ def sha256_of(path: Path) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside the place and rename: a reader sees the old file or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not by `tempfile`, whose files only their owner may read.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with fresh.open("xb") as stream:
             stream.write(content)
-        os.replace(name, path)
+        fresh.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         raise
 
 
-def _stamp(path: Path) -> list[object]:
+def _stamp(path: Path) -> list[int]:
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
@@ -63,10 +67,11 @@ class Digests:
         known = self.remembered(path)
         if known is not None:
             return known
-        stamp = _stamp(path)
+        stamp, now = _stamp(path), time.time_ns()
         sha256 = sha256_of(path)
-        self._known[str(path.resolve())] = [*stamp, sha256]
-        self._changed = True
+        if stamp[1] < now - SETTLED_NS:
+            self._known[str(path.resolve())] = [*stamp, sha256]
+            self._changed = True
         return sha256
 
     def remembered(self, path: Path) -> str | None:
@@ -79,7 +84,7 @@ class Digests:
     def save(self) -> None:
         """Remember for the next build; forgets files that are gone."""
         if self._changed:
-            kept = {path: entry for path, entry in self._known.items() if Path(path).exists()}
+            kept = {path: entry for path, entry in self._known.items() if os.path.exists(path)}
             # A cache that cannot be written costs the next build time, nothing else.
             with contextlib.suppress(OSError):
                 write_atomically(self._memo, json.dumps(kept, indent=0).encode())

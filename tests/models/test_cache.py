@@ -33,7 +33,10 @@ print(*sorted(model.files), sep=",")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    write_model(tmp_path / "m")
+    """A site whose model was written an hour ago: digests of newer files are not remembered."""
+    hour_ago = time.time() - 3600
+    for path in write_model(tmp_path / "m").iterdir():
+        os.utime(path, (hour_ago, hour_ago))
     return tmp_path
 
 
