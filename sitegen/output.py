@@ -14,16 +14,21 @@ Knows nothing of sites: paths and bytes only.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
 
 STATE = ".sitegen-output.json"
 STAGING = ".sitegen-staging"
@@ -50,33 +55,66 @@ def write(files: Mapping[str, Content], folder: Path) -> WriteReport:
     """Make `folder` hold `files` (relative POSIX path → bytes, or the file to copy).
 
     Files that somebody else put there stay. Raises OutputError before anything is changed: for a
-    folder that is not ours, a path that cannot be written, a foreign file in the way, a source
-    that cannot be read.
+    folder that is not ours or that another build writes to, a path that cannot be written, a
+    foreign file in the way, a source that cannot be read.
     """
     _check_paths(files)
-    owned = _owned(folder)
-    _check_in_the_way(files, owned, folder)
-    is_new = not folder.exists()
+    is_new = not os.path.lexists(folder)
     try:
-        digests, changed = _stage(files, owned, folder)
+        _check_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone_in(folder):
+            return _write(files, folder)
     except BaseException as error:
-        shutil.rmtree(folder if is_new else folder / STAGING, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # not empty: part of the site is there, or somebody else's file
         if isinstance(error, OSError):
             raise OutputError(f"the site cannot be written: {error}", where=folder) from error
         raise
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Refuse a second write at the same time; the lock ends with the process, however it ends."""
+    if sys.platform == "win32":
+        yield  # has no locks of folders
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks: there nothing is refused.
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(
+                    "another build is writing to this folder",
+                    where=folder,
+                    hint="Build again when it has ended: nothing was touched.",
+                ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _write(files: Mapping[str, Content], folder: Path) -> WriteReport:
+    owned = _owned(folder)
+    _check_in_the_way(files, owned, folder)
     stale = sorted(owned.keys() - files.keys())
     try:
-        if changed or stale:
-            _write_state(folder, {**owned, **digests, **dict.fromkeys(changed, "")})
-            _move(changed, stale, folder)
-        if digests != owned or not (folder / STATE).exists():
-            _write_state(folder, digests)
-    except OSError as error:
-        raise OutputError(
-            f"the site is written in part only: {error}",
-            where=folder,
-            hint="Mend that and build again: the next build completes it.",
-        ) from error
+        digests, changed = _stage(files, owned, folder)
+        try:
+            if changed or stale:
+                _write_state(folder, {**owned, **digests, **dict.fromkeys(changed, "")})
+                _move(changed, stale, folder)
+            if digests != owned or not (folder / STATE).exists():
+                _write_state(folder, digests)
+        except OSError as error:
+            raise OutputError(
+                f"the site is written in part only: {error}",
+                where=folder,
+                hint="Mend that and build again: the next build completes it.",
+            ) from error
     finally:
         shutil.rmtree(folder / STAGING, ignore_errors=True)
     return WriteReport(
@@ -119,16 +157,17 @@ def _is_inside(path: str) -> bool:
     )
 
 
-def _owned(folder: Path) -> dict[str, str]:
-    """The files of an earlier write and their digests; "" for one that a crash left in doubt."""
+def _check_folder(folder: Path) -> None:
     if folder.is_symlink() and not folder.exists():
         raise OutputError("the output folder is a symbolic link to nothing", where=folder)
-    if not folder.exists():
-        return {}
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise OutputError(
             "the output folder is a file", where=folder, hint="Name another folder, or move it."
         )
+
+
+def _owned(folder: Path) -> dict[str, str]:
+    """The files of an earlier write and their digests; "" for one that a crash left in doubt."""
     state = folder / STATE
     if not state.exists():
         # A first write that was cut off leaves its staged files and nothing else.
@@ -157,6 +196,14 @@ def _owned(folder: Path) -> dict[str, str]:
 
 def _check_in_the_way(files: Mapping[str, Content], owned: Mapping[str, str], folder: Path) -> None:
     """Refuse symbolic links on the way to a file, and foreign files where one shall go."""
+    spellings = {path.lower(): path for path in owned}
+
+    def is_ours(path: str) -> bool:
+        if path in owned:
+            return True
+        other = spellings.get(path.lower())
+        return other is not None and _is_same_file(folder / other, folder / path)
+
     checked: set[PurePosixPath] = set()
     for path in sorted({*files, *owned}):
         for parent in reversed(PurePosixPath(path).parents[:-1]):
@@ -169,23 +216,32 @@ def _check_in_the_way(files: Mapping[str, Content], owned: Mapping[str, str], fo
                         where=place,
                         hint="Remove the link: nothing was touched.",
                     )
-                if place.is_file() and path in files and str(parent) not in owned:
+                if place.is_file() and path in files and not is_ours(str(parent)):
                     raise _foreign(place)
         place = folder / path
         if path not in files:
             continue
         if place.is_dir() and not place.is_symlink():
-            _check_only_ours_below(place, owned, folder)
-        elif os.path.lexists(place) and path not in owned:
+            for found in _below(place):
+                if not is_ours(found.relative_to(folder).as_posix()):
+                    raise _foreign(found)
+        elif os.path.lexists(place) and not is_ours(path):
             raise _foreign(place)
 
 
-def _check_only_ours_below(place: Path, owned: Mapping[str, str], folder: Path) -> None:
-    for parent, _, names in os.walk(place):
-        for name in names:
-            found = Path(parent, name)
-            if found.relative_to(folder).as_posix() not in owned:
-                raise _foreign(found)
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Whether two spellings are one file, as `About` and `about` are on Windows and macOS."""
+    try:
+        return os.path.samestat(one.lstat(), other.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """All files and symbolic links; `os.walk` counts a link to a folder among the folders."""
+    for parent, folders, names in os.walk(place):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        yield from (Path(parent, name) for name in (*names, *links))
 
 
 def _foreign(place: Path) -> OutputError:
@@ -205,7 +261,6 @@ def _stage(
     """Digests of all files, and the staged copy of each that is new or changed."""
     staging = folder / STAGING
     shutil.rmtree(staging, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
     digests: dict[str, str] = {}
     changed: dict[str, Path] = {}
     for path, content in files.items():
@@ -265,14 +320,15 @@ def _blocks(content: Content) -> Iterable[bytes]:
 
 
 def _move(changed: Mapping[str, Path], stale: Iterable[str], folder: Path) -> None:
-    wanted = {parent for path in changed for parent in PurePosixPath(path).parents}
     folded = {path.lower() for path in changed}
+    folders = {str(parent) for path in folded for parent in PurePosixPath(path).parents}
     late = []
     for path in stale:
         # What became a folder, or changed only its capitals, has to go first; the rest goes last,
         # so that pages do not lose their scripts while the new ones come in.
-        below = any(str(parent) in changed for parent in PurePosixPath(path).parents)
-        if below or PurePosixPath(path) in wanted or path.lower() in folded:
+        low = path.lower()
+        below = any(str(parent) in folded for parent in PurePosixPath(low).parents)
+        if below or low in folders or low in folded:
             _delete(path, folder)
         else:
             late.append(path)

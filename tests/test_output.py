@@ -113,6 +113,28 @@ def test_a_file_instead_of_the_folder(tmp_path: Path) -> None:
         write({"index.html": b""}, tmp_path / "dist")
 
 
+def test_a_list_of_files_that_cannot_be_read_stops_the_write(tmp_path: Path) -> None:
+    (tmp_path / STATE).mkdir()
+    with pytest.raises(OutputError, match="the site cannot be written: .*directory"):
+        write({"index.html": b""}, tmp_path)
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks of folders")
+def test_a_second_write_at_the_same_time_is_refused(tmp_path: Path) -> None:
+    import fcntl
+
+    write({"index.html": b"1"}, tmp_path)
+    first = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_EX)
+    with pytest.raises(OutputError, match="another build is writing to this folder"):
+        write({"index.html": b"2"}, tmp_path)
+    assert tree(tmp_path) == {"index.html": b"1"}
+    os.close(first)
+    write({"index.html": b"2"}, tmp_path)
+    assert tree(tmp_path) == {"index.html": b"2"}
+
+
 def test_a_damaged_list_of_files_stops_the_write(tmp_path: Path) -> None:
     write({"index.html": b"1"}, tmp_path)
     for damage in (
@@ -168,11 +190,13 @@ def test_a_foreign_file_in_the_way_stops_the_write(tmp_path: Path) -> None:
     (folder / "page" / "notes.txt").write_text("theirs")
     with pytest.raises(OutputError, match="notes.txt: a file that sitegen did not write"):
         write({"index.html": b"2", "page": b""}, folder)
-    assert tree(folder) == {
-        "index.html": b"1",
-        "CNAME": b"example.org",
-        "page/notes.txt": b"theirs",
-    }
+    (folder / "page" / "notes.txt").unlink()
+    (folder / "page" / "link").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="link: a file that sitegen did not write"):
+        write({"index.html": b"2", "page": b""}, folder)
+    assert (folder / "page" / "link").is_symlink()
+    assert (folder / "index.html").read_bytes() == b"1"
+    assert (folder / "CNAME").read_bytes() == b"example.org"
 
 
 def test_symbolic_links_do_not_lead_out(tmp_path: Path) -> None:
@@ -205,6 +229,18 @@ def test_only_the_capitals_change(tmp_path: Path) -> None:
     write({"About/index.html": b"1"}, tmp_path)
     write({"about/index.html": b"1"}, tmp_path)
     assert tree(tmp_path) == {"about/index.html": b"1"}
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the test above shows it there")
+def test_only_the_capitals_change_where_they_make_no_difference(tmp_path: Path) -> None:
+    """Two names of one file, as on Windows and macOS."""
+    write({"About.txt": b"1", "b.txt": b"1"}, tmp_path)
+    (tmp_path / "about.txt").hardlink_to(tmp_path / "About.txt")
+    write({"about.txt": b"2", "b.txt": b"1"}, tmp_path)
+    assert tree(tmp_path) == {"about.txt": b"2", "b.txt": b"1"}
+    (tmp_path / "B.txt").write_bytes(b"theirs")
+    with pytest.raises(OutputError, match="B.txt: a file that sitegen did not write"):
+        write({"B.txt": b"1"}, tmp_path)
 
 
 def test_a_file_that_is_not_what_its_name_says_stops_the_write(tmp_path: Path) -> None:
