@@ -105,8 +105,9 @@ export async function load(name, options = {}) {
     try {
       const [loaded] = await Promise.all([
         startWorker(channel, task, signal, onProgress),
-        storeEngine(index.engine.hash, build.modules).catch(() => {}), // offline is an extra
+        storeEngine(index.engine.hash, build.modules, signal).catch(() => {}), // offline is an extra
       ]);
+      if (signal?.aborted) throw abortedError();
       const fallbacks = [...refusals, ...failures];
       return new Model(channel, manifest, {
         name,
@@ -145,6 +146,7 @@ export async function load(name, options = {}) {
 async function startWorker(channel, task, signal, onProgress) {
   const abort = () => channel.close(abortedError());
   signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
     for await (const message of channel.request({ kind: "load", task })) {
       if (message.kind === "progress") onProgress?.(message.progress);

@@ -70,8 +70,9 @@ export async function cachedBytes(refs) {
  * installed only during this visit and has seen none of these requests.
  * @param {string} hash  of the engine
  * @param {string[]} buildModules  relative to `_sitegen/`
+ * @param {AbortSignal} [signal]
  */
-export async function storeEngine(hash, buildModules) {
+export async function storeEngine(hash, buildModules, signal) {
   const cache = await openCache(`engine:${hash}`);
   if (!cache) return;
   const urls = [
@@ -82,7 +83,7 @@ export async function storeEngine(hash, buildModules) {
     urls.map(async (url) => {
       const isIndex = url.endsWith("models.json");
       if (!isIndex && (await cache.match(url))) return;
-      const response = await fetch(url).catch(() => null);
+      const response = await fetch(url, { signal }).catch(() => null);
       const type = response?.headers.get("content-type") ?? "";
       if (response?.ok && !type.startsWith("text/html")) await cache.put(url, response);
     }),

@@ -127,6 +127,40 @@ def test_an_aborted_load_stops_and_the_next_one_resumes(make_site, open_page):
     assert "info" in load(page, "small", backend="wasm")
 
 
+@pytest.mark.parametrize("step", ["looking for a graphics card", "storing the engine"])
+def test_an_abort_between_downloads_is_seen_too(make_site, open_page, step):
+    page = open_page(make_site().url)
+    outcome = page.evaluate(
+        """async (step) => {
+          const controller = new AbortController();
+          const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+          let open = 0;
+          globalThis.Worker = class extends Worker {
+            constructor(...how) { super(...how); open += 1; }
+            terminate() { super.terminate(); open -= 1; }
+          };
+          const { fetch } = globalThis;
+          if (step === "storing the engine") {
+            globalThis.fetch = async (url, options) => {
+              if (!String(url).endsWith("/jinja.js")) return fetch(url, options);
+              return new Promise((_, reject) => options.signal.addEventListener("abort", reject));
+            };
+          } else {
+            const requestAdapter = async () => pause(300).then(() => controller.abort());
+            Object.defineProperty(navigator, "gpu", { value: { requestAdapter } });
+          }
+          const onProgress = ({ phase }) => {
+            if (phase === "ready") setTimeout(() => controller.abort(), 100);
+          };
+          return sitegen
+            .load("small", { backend: "wasm", signal: controller.signal, onProgress })
+            .then(() => "loaded", ({ kind }) => ({ kind, open }));
+        }""",
+        step,
+    )
+    assert outcome == {"kind": "aborted", "open": 0}
+
+
 def test_progress_counts_up_to_the_planned_bytes(make_site, open_page):
     page = open_page(make_site().url)
     planned = page.evaluate("async () => sitegen.plan('small', { backend: 'wasm' })")
