@@ -425,6 +425,35 @@ def test_two_blocks_share_one_load(visit, server):
     assert sorted(fetched) == sorted(set(fetched))
 
 
+def test_a_model_that_broke_is_given_up_and_can_be_loaded_again(chat):
+    # The worker's own words cannot be brought about: the page hears them from a worker it has.
+    chat.add_init_script(
+        """globalThis.workers = [];
+        globalThis.Worker = class extends Worker {
+          constructor(...how) { super(...how); workers.push(this); }
+          terminate() { super.terminate(); workers.splice(workers.indexOf(this), 1); }
+        };"""
+    )
+    chat.reload()
+    ask(chat, "Who sings there?")
+    expect(chat.get_by_role("button", name="Copy")).to_be_visible()
+    assert chat.evaluate("workers.length") == 1
+    chat.evaluate(
+        """() => {
+          document.querySelector("sitegen-chat").shadowRoot.querySelector("[aria-label^='Try']").click();
+          const error = { kind: "out-of-memory", message: "Not enough.", detail: {} };
+          // 1 loaded the model, 2 was the first answer.
+          const data = { kind: "error", id: 3, error };
+          setTimeout(() => workers[0].dispatchEvent(new MessageEvent("message", { data })));
+        }"""
+    )
+    expect(chat.locator(".problem")).to_contain_text("Not enough.")
+    assert chat.evaluate("workers.length") == 0
+    chat.locator(".problem").get_by_role("button", name="Try again").click()
+    expect(chat.locator(".gate[data-phase=ready]")).to_be_attached()
+    assert chat.evaluate("workers.length") == 1
+
+
 def test_a_page_reads_without_javascript(visit, server):
     page = visit(java_script_enabled=False)
     block = page.locator("sitegen-chat")

@@ -112,13 +112,11 @@ export class SharedModel extends EventTarget {
     this.progress = null;
     this.#enter("loading");
     try {
-      const model = await load(this.name, {
+      this.model = await load(this.name, {
         backend: "auto",
         signal: loading.signal,
         onProgress: (progress) => this.#keep(progress),
       });
-      loading.signal.throwIfAborted();
-      this.model = model;
       this.#enter("ready");
     } catch (error) {
       if (loading.signal.aborted) {
@@ -147,12 +145,14 @@ export class SharedModel extends EventTarget {
    * @returns {AsyncGenerator<string, void>}
    */
   async *stream(prompt, options) {
+    const { model } = this;
+    if (!model) throw abortedError();
     try {
-      if (!this.model) throw abortedError();
-      yield* this.model.stream(prompt, options);
+      yield* model.stream(prompt, options);
     } catch (error) {
       const kind = error instanceof Error && "kind" in error ? String(error.kind) : "";
-      if (FATAL.has(kind)) {
+      if (FATAL.has(kind) && model === this.model) {
+        void model.unload(); // the next load needs its memory
         this.model = null;
         this.#fail(error);
       }
