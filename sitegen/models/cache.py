@@ -29,7 +29,7 @@ from typing import Any
 from sitegen.config import ModelSpec
 from sitegen.digests import Digests, write_atomically
 from sitegen.errors import ModelError
-from sitegen.models.source import Source
+from sitegen.models.source import Source, unreadable
 
 ABANDONED_S = 24 * 3600  # age at which a staging folder belongs to a build that was killed
 
@@ -58,7 +58,7 @@ class Cache:
                 _import_exporter()
             hashes = {name: digests.of(path) for name, path in paths.items()}
         except OSError as error:
-            raise ModelError(f"cannot be read: {error.strerror}", where=error.filename) from error
+            raise unreadable(error) from error
         digests.save()
         parts = {"files": hashes, "spec": spec.model_dump(), "exporter": exporter()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -69,15 +69,16 @@ class Cache:
             entry = json.loads((self.folder / "models" / f"{key}.json").read_text(encoding="utf-8"))
             files = {sha256: self._path(sha256) for sha256 in entry["files"]}
             whole = all(files[s].stat().st_size == size for s, size in entry["files"].items())
+            return Model(entry["manifest"], files) if whole else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return Model(entry["manifest"], files) if whole else None
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
         """A folder for an export under way; gone afterwards, whatever happens.
 
-        Raises ModelError when the disk is full or the cache cannot be written.
+        Raises ModelError when the disk is full, the cache cannot be written, or a source file
+        cannot be read.
         """
         parent = self.folder / "staging"
         try:
@@ -88,13 +89,12 @@ class Cache:
                         shutil.rmtree(old)
             with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
                 yield Path(folder)
+        except BrokenPipeError:
+            raise  # whoever was told of the progress has gone
         except OSError as error:
-            if error.filename is not None and not self._owns(error.filename):
-                raise  # about a source file
-            raise self._unwritable(error) from error
-
-    def _owns(self, filename: str | bytes | int) -> bool:
-        return str(filename).startswith(str(self.folder))
+            if error.filename is None or Path(str(error.filename)).is_relative_to(self.folder):
+                raise self._unwritable(error) from error
+            raise unreadable(error) from error
 
     def store(self, key: str, manifest: Mapping[str, Any], staged: Iterable[Path]) -> Model:
         """Move an export's files (`<sha256>.bin`) out of staging, then enter it under its key."""

@@ -56,6 +56,7 @@ class Original:
     text: Text
     weights: Mapping[str, Tensor]
     context: int
+    licence_id: str | None
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,18 @@ class Written:
 
 
 def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Progress) -> Model:
-    """Export, verify and store a model; raises ModelError and stores nothing when it is wrong."""
+    """Export, verify and store a model; raises ModelError and stores nothing when it is wrong.
+
+    key: what `cache` calls the source's files as they are now.
+    """
 
     def say(sentence: str) -> None:
         progress(f"{source.title}: {sentence}")
 
-    say(f"reading {', '.join(source.weights)}")
-    original = _read(source, spec)
-    decoder, text = original.decoder, original.text
-
     with cache.staging() as folder:
+        say(f"reading {', '.join(source.weights)}")
+        original = _read(source, spec)
+        decoder, text = original.decoder, original.text
         texts = _text_files(source, folder)
         text_bytes = sum(file.bytes for file in texts.values())
         variants: list[wire.Variant] = []
@@ -93,7 +96,7 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
             title=source.title,
             architecture=original.model_type,
             parameters=sum(tensor.size for tensor in original.weights.values()),
-            licence=_licence(source, folder),
+            licence=_licence(original, folder),
             quantization=spec.quantization,
             context_length=original.context,
             vocab_size=decoder.vocab,
@@ -111,12 +114,19 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
             generation=wire.Generation.model_validate(dict(text.generation)),
             variants=tuple(variants),
         )
+        if cache.key(source, spec) != key:
+            raise ModelError(
+                "a file of the model changed while it was exported",
+                where=source.folder,
+                hint="Build again when nothing writes to the folder any more.",
+            )
         return cache.store(key, manifest.to_json(), sorted(folder.glob("*.bin")))
 
 
 def _read(source: Source, spec: ModelSpec) -> Original:
     """Read and check everything but the weights' numbers; raises ModelError."""
     model_type, decoder = read_decoder(source.files["config.json"])
+    card = source.files.get("README.md")
     return Original(
         source=source,
         model_type=model_type,
@@ -124,6 +134,7 @@ def _read(source: Source, spec: ModelSpec) -> Original:
         context=_context(decoder, spec, source),
         text=read_text(source.files, decoder.vocab),
         weights=_checked_weights(source, decoder),
+        licence_id=wire.licence_id(card) if card else None,
     )
 
 
@@ -278,10 +289,11 @@ def _text_files(source: Source, folder: Path) -> dict[str, File]:
     return {name: write_file(folder, source.files[name].read_bytes()) for name in names}
 
 
-def _licence(source: Source, folder: Path) -> wire.Licence:
-    card, licence = source.files.get("README.md"), source.files.get("LICENSE")
+def _licence(original: Original, folder: Path) -> wire.Licence:
+    """What the model may be used for, with the texts that say it."""
+    card, licence = (original.source.files.get(name) for name in ("README.md", "LICENSE"))
     return wire.Licence(
-        id=wire.licence_id(card) if card else None,
+        id=original.licence_id,
         file=_maybe(write_file(folder, licence.read_bytes()) if licence else None),
         card=_maybe(write_file(folder, card.read_bytes()) if card else None),
     )

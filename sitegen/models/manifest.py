@@ -112,13 +112,13 @@ class Manifest(Record):
 
 def licence_id(card: Path) -> str | None:
     """`license` of a model card's YAML header (`license_name` where that is "other")."""
-    text = card.read_text(encoding="utf-8", errors="replace")
+    text = card.read_text(encoding="utf-8-sig", errors="replace")
     header = re.match(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", text, re.DOTALL)
     if header is None:
         return None
     try:
         values = yaml.safe_load(header[1])
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 31st of June
         problem = str(error).splitlines()[0]
         raise ModelError(f"the model card's header is not YAML: {problem}", where=card) from None
     if not isinstance(values, dict):

@@ -51,8 +51,22 @@ def _last_part(id: str) -> str:
     return PurePosixPath(id.removeprefix("builtin:").replace("\\", "/")).name
 
 
+def unreadable(error: OSError) -> ModelError:
+    return ModelError(f"cannot be read: {error.strerror}", where=error.filename)
+
+
 def find(spec: ModelSpec, root: Path) -> Source:
-    """The files of the model that `spec` names, seen from the site's folder `root`."""
+    """The files of the model that `spec` names, seen from the site's folder `root`.
+
+    Raises ModelError for a model that is not there, not whole, or not readable.
+    """
+    try:
+        return _find(spec, root)
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def _find(spec: ModelSpec, root: Path) -> Source:
     folder = _folder(spec.id, root)
     if spec.revision is not None:
         raise ModelError(
@@ -156,7 +170,7 @@ def _files_of(index: Path) -> list[str]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         plain = bool(names) and all(Path(n).name == n and "\\" not in n for n in names)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         plain = False
     if not plain:
         raise ModelError(

@@ -115,7 +115,9 @@ def test_a_damaged_file_is_made_again(root: Path, damage: str) -> None:
     assert path.stat().st_size == shard["bytes"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"files": {"a": 1}}', '{"manifest": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"files": {}}', '{"files": {"a": 1}}', '{"manifest": {}}']
+)
 def test_a_damaged_entry_is_made_again(root: Path, text: str) -> None:
     model = ready(root)
     [entry] = (root / "cache" / "models").iterdir()
@@ -161,6 +163,29 @@ def test_a_write_that_fails_leaves_nothing(root: Path) -> None:
     assert not list((root / "cache").glob("files/*"))
     assert not list((root / "cache").glob("models/*"))
     assert not list((root / "cache").glob("staging/*"))
+
+
+def test_a_source_file_that_goes_away_is_not_the_caches_fault(root: Path) -> None:
+    (root / "m").rename(root / "cache-m")
+
+    def remove_card(sentence: str) -> None:
+        if "verifying wasm" in sentence:
+            (root / "cache-m" / "README.md").unlink()
+
+    with pytest.raises(ModelError) as error:
+        prepare(ModelSpec(id="./cache-m"), root=root, cache=root / "cache", progress=remove_card)
+    assert str(error.value) == (
+        f"{root / 'cache-m' / 'README.md'}: cannot be read: No such file or directory"
+    )
+
+
+def test_an_error_of_whoever_is_told_is_not_the_caches_fault(root: Path) -> None:
+    def closed(sentence: str) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        prepare(ModelSpec(id="./m"), root=root, cache=root / "cache", progress=closed)
+    assert list((root / "cache" / "staging").iterdir()) == []
 
 
 def test_a_cache_that_is_a_file(root: Path) -> None:

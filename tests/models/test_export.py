@@ -306,6 +306,21 @@ def fails(folder: Path) -> str:
     return str(error.value)
 
 
+def test_a_model_that_changes_under_the_export_is_not_stored(tmp_path: Path) -> None:
+    """Else the new weights would be found again under the name of the old ones."""
+    write_model(tmp_path / "m")
+    write_model(tmp_path / "later", seed=1)
+
+    def replace_weights(sentence: str) -> None:
+        if "verifying wasm" in sentence:
+            later = tmp_path / "later" / "model.safetensors"
+            later.replace(tmp_path / "m" / "model.safetensors")
+
+    with pytest.raises(ModelError, match="a file of the model changed while it was exported"):
+        prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c", progress=replace_weights)
+    assert not (tmp_path / "c" / "models").exists()
+
+
 def test_a_tensor_of_another_shape(tmp_path: Path) -> None:
     write_model(tmp_path / "m")
     weights = random_weights(config())
@@ -375,7 +390,7 @@ def test_dimensions_int4_cannot_cut(tmp_path: Path) -> None:
     assert prepare(spec, root=tmp_path, cache=tmp_path / "c").manifest["variants"]
 
 
-def test_a_card_whose_header_is_broken(tmp_path: Path) -> None:
-    write_model(tmp_path / "m")
+def test_a_broken_card_is_found_before_the_weights_are_written(tmp_path: Path) -> None:
+    write_model(tmp_path / "m", intermediate_size=80)
     (tmp_path / "m" / "README.md").write_text("---\nlicense: [\n---\n")
     assert "the model card's header is not YAML" in fails(tmp_path)

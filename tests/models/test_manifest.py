@@ -11,6 +11,7 @@ import pydantic
 import pytest
 
 import sitegen.models
+from sitegen.errors import ModelError
 from sitegen.models.manifest import Manifest, licence_id
 
 SCHEMA = json.loads(
@@ -122,6 +123,7 @@ def test_both_sides_refuse_the_same(path: list[Any], value: Any) -> None:
     [
         ("---\nlicense: mit\n---\n# Model\n", "mit"),
         ("---\r\nlicense: mit\r\n---\r\n", "mit"),
+        ("\ufeff---\nlicense: mit\n---\n", "mit"),
         ("---\nlicense: other\nlicense_name: llama3\n---\n", "llama3"),
         ("---\nlicense: other\n---\n", "other"),
         ("---\nlicense: [mit]\n---\n", None),
@@ -134,3 +136,10 @@ def test_both_sides_refuse_the_same(path: list[Any], value: Any) -> None:
 def test_the_licence_of_a_card(tmp_path: Path, card: str, id: str | None) -> None:
     (tmp_path / "README.md").write_bytes(card.encode())
     assert licence_id(tmp_path / "README.md") == id
+
+
+@pytest.mark.parametrize("header", ["license: [", "date: 2024-06-31", "license: " + "[" * 10_000])
+def test_a_card_whose_header_is_broken(tmp_path: Path, header: str) -> None:
+    (tmp_path / "README.md").write_text(f"---\n{header}\n---\n", encoding="utf-8")
+    with pytest.raises(ModelError, match="the model card's header is not YAML"):
+        licence_id(tmp_path / "README.md")

@@ -58,6 +58,11 @@ def test_names_that_lead_nowhere(tmp_path: Path, id: str, problem: str, hint: st
     assert hint in (error.value.hint or "")
 
 
+def test_a_name_longer_than_the_system_allows(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read: File name too long"):
+        find(ModelSpec(id="./" + "a" * 300), tmp_path)
+
+
 def test_a_near_miss_of_a_builtin_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"did you mean builtin:storyteller\?"):
         find(ModelSpec(id="builtin:storyteler"), tmp_path)
@@ -109,7 +114,7 @@ def test_weights_of_another_kind(tmp_path: Path, name: str, problem: str, hint: 
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}']
+    "text", ["{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}', "[" * 100_000]
 )
 def test_a_damaged_index(tmp_path: Path, text: str) -> None:
     write_model(tmp_path / "m", files=2)
