@@ -22,8 +22,8 @@ def find(folder: Path, target: str, base_path: str = "/") -> Found | None:
     """The file of `folder` that the request target names; None for none, and for any trick.
 
     base_path: where on its host the site lies, `/` or `/docs/`. A folder stands for its
-    index.html, asked for with a slash at the end. Refused: `..` in any
-    spelling, backslashes, NUL, hidden files except `.well-known`, links that lead out of `folder`.
+    index.html, asked for with a slash at the end. Refused: `..` in any spelling, backslashes,
+    colons, control characters, hidden files except `.well-known`, links that lead out of `folder`.
     """
     raw, _, query = target.partition("#")[0].partition("?")
     try:
@@ -40,22 +40,26 @@ def find(folder: Path, target: str, base_path: str = "/") -> Found | None:
     parts = [part for part in path[len(base_path) :].split("/") if part]
     if any(part.startswith(".") and part != ".well-known" for part in parts):
         return None
-    base = folder.resolve()
-    place = base.joinpath(*parts).resolve()
-    if not place.is_relative_to(base):
-        return None
     clean = "/" + "/".join(parts)
-    if place.is_dir():
-        index = (place / "index.html").resolve()
-        if not index.is_file() or not index.is_relative_to(base):
-            return None
-        if not path.endswith("/"):
-            # Relative, so that no trick with slashes can make it lead to another host.
-            return Found(clean, redirect=f"./{quote(parts[-1])}/{f'?{query}' if query else ''}")
-        return Found(clean.rstrip("/") + "/", index)
-    if path.endswith("/") or not place.is_file():
+    if file := _inside(folder, *parts):
+        return None if path.endswith("/") else Found(clean, file)
+    index = _inside(folder, *parts, "index.html")
+    if index is None:
         return None
-    return Found(clean, place)
+    if not path.endswith("/"):
+        # Relative, so that no trick with slashes can make it lead to another host.
+        return Found(clean, redirect=f"./{quote(parts[-1])}/{f'?{query}' if query else ''}")
+    return Found(clean.rstrip("/") + "/", index)
+
+
+def _inside(folder: Path, *parts: str) -> Path | None:
+    """The file at this place, its links followed; None for none, and for one out of `folder`."""
+    base = folder.resolve()
+    try:
+        place = base.joinpath(*parts).resolve()
+        return place if place.is_file() and place.is_relative_to(base) else None
+    except (OSError, RuntimeError):  # a name that is too long; links in a circle
+        return None
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None | bool:
@@ -64,7 +68,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None | bool:
     None: send the whole file, as for several ranges or a header that is none; False: cannot be
     satisfied.
     """
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", (header or "").strip())
+    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", (header or "").strip())
     if not found or not (found[1] or found[2]):
         return None
     if not found[1]:

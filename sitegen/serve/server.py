@@ -114,15 +114,15 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = IDLE_SECONDS
 
     def do_GET(self) -> None:
-        self._answer(with_body=True)
+        self._answer()
 
     def do_HEAD(self) -> None:
-        self._answer(with_body=False)
+        self._answer()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: what a page cannot find, the browser's own tools list."""
 
-    def _answer(self, *, with_body: bool) -> None:
+    def _answer(self) -> None:
         if not self._is_for_us():
             self._say(HTTPStatus.MISDIRECTED_REQUEST, "This server answers to its own name only.\n")
             return
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             page = self.server.folder / "404.html"
             if page.is_file():
-                self._send(Found("/404.html", page), HTTPStatus.NOT_FOUND, with_body)
+                self._send(Found("/404.html", page), HTTPStatus.NOT_FOUND)
             else:
                 self._say(HTTPStatus.NOT_FOUND, "Nothing lies at this address.\n")
         elif found.redirect:
@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", found.redirect)
             self._end_headers(found.path, length=0)
         else:
-            self._send(found, HTTPStatus.OK, with_body)
+            self._send(found, HTTPStatus.OK)
 
     def _is_for_us(self) -> bool:
         host = (self.headers.get("Host") or "").lower()
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         # number cannot be pointed elsewhere by a name service.
         return _is_everywhere(self.server.host) and _is_address(name)
 
-    def _send(self, found: Found, status: HTTPStatus, with_body: bool) -> None:
+    def _send(self, found: Found, status: HTTPStatus) -> None:
         assert found.file is not None
         try:
             stream = found.file.open("rb")
@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         with stream:
             size = os.fstat(stream.fileno()).st_size
             first, last = 0, size - 1
-            if status == HTTPStatus.OK:
+            if status == HTTPStatus.OK and self.command == "GET":  # ranges are of GET alone
                 wanted = byte_range(self.headers.get("Range"), size)
                 if wanted is False:
                     self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
@@ -175,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             kind = TYPES.get(found.file.suffix.lower(), "application/octet-stream")
             self.send_header("Content-Type", kind)
             self._end_headers(found.path, length=last - first + 1)
-            if with_body:
+            if self.command == "GET":
                 self._stream(stream, first, last - first + 1)
 
     def _stream(self, stream: Any, first: int, left: int) -> None:
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", TYPES[".txt"])
         self._end_headers("/", length=len(body))
-        if self.command != "HEAD":
+        if self.command == "GET":
             self.wfile.write(body)
 
     def _end_headers(self, path: str, *, length: int) -> None:
@@ -203,6 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
         # The author changes files all the time: nothing is kept.
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Length", str(length))
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.send_header("Connection", "close")  # a body is not read, and is no next request
         self.end_headers()
 
 

@@ -41,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "secret.txt").write_text("secret")
     (tmp_path / "dist" / "escape.txt").symlink_to(tmp_path / "secret.txt")
     (tmp_path / "dist" / "out").symlink_to(tmp_path)
+    (tmp_path / "dist" / "circle").symlink_to("circle")
     return tmp_path / "dist"
 
 
@@ -161,6 +162,10 @@ def test_a_folder_is_asked_for_with_a_slash(
         "/escape.txt",
         "/out/secret.txt",
         "/out/",
+        "/circle",
+        "/circle/x",
+        "/" + "a" * 300,
+        "/index.html/x",
         "/.sitegen-output.json",
         "/_sitegen/",
         "/_sitegen",
@@ -186,6 +191,7 @@ def test_nothing_else_is_served(server: Server, target: str) -> None:
         ("bytes=0-1,5-6", 200, None),
         ("bytes=-", 200, None),
         ("lines=1-2", 200, None),
+        (f"bytes={'9' * 5000}-", 200, None),
         (f"bytes={len(BIG)}-", 416, None),
         ("bytes=-0", 416, None),
     ],
@@ -203,6 +209,11 @@ def test_byte_ranges(
         assert (headers["Content-Range"], body) == (f"bytes */{len(BIG)}", b"")
     else:
         assert body == BIG
+
+
+def test_a_range_is_of_get_alone(server: Server) -> None:
+    status, headers, _ = ask(server, "/_sitegen/files/big.bin", "HEAD", Range="bytes=0-9")
+    assert (status, headers["Content-Length"]) == (200, str(len(BIG)))
 
 
 def test_a_range_of_an_empty_file_cannot_be_satisfied(server: Server) -> None:
@@ -249,6 +260,15 @@ def test_one_connection_carries_many_requests(server: Server) -> None:
             connection.getresponse().read()
             assert connection.sock is line
     connection.close()
+
+
+def test_the_body_of_a_request_is_not_taken_for_the_next_one(server: Server) -> None:
+    body = b"GET /guide/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as line:
+        line.sendall(head + body)
+        with line.makefile("rb") as answer:
+            assert answer.read().count(b"HTTP/1.1") == 1
 
 
 def test_other_methods_are_refused(server: Server) -> None:
