@@ -135,10 +135,9 @@ def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     limits, ids, reference = LIMITS[variant.storage], task.ids, task.reference
     logits, whole = runner.forward(ids, runner.empty(), len(ids))
-    if not np.isfinite(logits).all():
-        raise _wrong(variant, "its logits are not finite")
+    _require_finite(logits, variant)
     error, cosine = distance(logits, reference), _cosine(logits, reference)
-    if error > limits.error or cosine < limits.cosine:
+    if not (error <= limits.error and cosine >= limits.cosine):
         raise _wrong(
             variant,
             f"its logits differ from the reference by {error:.3g} of their size (at most "
@@ -161,8 +160,13 @@ def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
         logits=logits,
         error=error,
         agreement=float((logits.argmax(axis=-1) == reference.argmax(axis=-1)).mean()),
-        self_check=_self_check(runner, task, (logits, whole), tolerance),
+        self_check=_self_check(runner, variant, task, (logits, whole), tolerance),
     )
+
+
+def _require_finite(logits: Float32, variant: Variant) -> None:
+    if not np.isfinite(logits).all():
+        raise _wrong(variant, "its logits are not finite")
 
 
 def compare_halves(half: Verified, single: Verified, variant: Variant) -> None:
@@ -181,7 +185,9 @@ def _pieces(length: int) -> list[tuple[int, int]]:
     return list(zip(bounds, bounds[1:], strict=False))
 
 
-def _self_check(runner: Runner, task: Task, after_ids: State, tolerance: float) -> SelfCheck:
+def _self_check(
+    runner: Runner, variant: Variant, task: Task, after_ids: State, tolerance: float
+) -> SelfCheck:
     """The first greedy continuation that leads by the tolerance for some tokens, else the longest.
 
     Each prompt is run in one pass, as the browser does it: int8 activations depend on that.
@@ -194,6 +200,7 @@ def _self_check(runner: Runner, task: Task, after_ids: State, tolerance: float) 
         logits, past = after_ids if known else runner.forward(prompt, runner.empty(), 1)
         found: list[int] = []
         while True:
+            _require_finite(logits, variant)
             second, first = np.partition(logits[-1], -2)[-2:]
             token, margin = int(logits[-1].argmax()), float(first - second)
             if not found and margin > lead:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 from tiny_models import VOCAB, write_model
 
 from sitegen.errors import ModelError
@@ -38,14 +39,14 @@ class Exported:
         self.weights = folder
         join(folder, writer.shards, folder / EXTERNAL_NAME)
 
-    def verify(self, change: Change | None = None):  # type: ignore[no-untyped-def]
+    def verify(self, change: Change | None = None, prompts=(IDS,)):  # type: ignore[no-untyped-def]
         graph = self.graph
         if change is not None:
             model = onnx.load_from_string(graph)
             change(model.graph)
             graph = model.SerializeToString()
         runner = Runner(graph, self.weights, self.decoder, self.variant)
-        return verify(runner, self.variant, Task(IDS, self.reference, [IDS]))
+        return verify(runner, self.variant, Task(IDS, self.reference, prompts))
 
 
 @pytest.fixture(params=EVERY, ids=lambda variant: variant.name)
@@ -105,6 +106,29 @@ def test_a_missing_part_is_seen_by_the_finer_variant(
     exported = Exported(tmp_path, variant)
     with pytest.raises(ModelError, match="differ from the reference"):
         exported.verify(change)
+
+
+def with_words_that_overflow(graph: onnx.GraphProto) -> None:
+    """Tokens that are all below 20 give logits that are no numbers; IDS end with 26."""
+    [logits] = (node for node in graph.node if "logits" in node.output)
+    logits.output[0] = "sound"
+    elements = graph.output[0].type.tensor_type.elem_type
+    graph.initializer.append(helper.make_tensor("first", elements, [], [20.0]))
+    graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["input_ids"], ["highest"], keepdims=0),
+            helper.make_node("Cast", ["highest"], ["number"], to=elements),
+            helper.make_node("Sub", ["number", "first"], ["above"]),
+            helper.make_node("Sqrt", ["above"], ["root"]),
+            helper.make_node("Sub", ["root", "root"], ["nothing"]),
+            helper.make_node("Add", ["sound", "nothing"], ["logits"]),
+        ]
+    )
+
+
+def test_a_self_check_is_never_of_logits_that_are_no_numbers(exported: Exported) -> None:
+    with pytest.raises(ModelError, match="is not usable: its logits are not finite"):
+        exported.verify(with_words_that_overflow, prompts=[[5, 6, 7]])
 
 
 def test_damaged_weights_are_refused(exported: Exported) -> None:
