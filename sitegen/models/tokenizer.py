@@ -35,6 +35,8 @@ class Text:
                 where=self.tokenizer,
                 hint="Save the fast tokenizer again with `save_pretrained`.",
             ) from None
+        tokenizer.no_truncation()  # left over from training; the browser knows of neither
+        tokenizer.no_padding()
         if self.chat_template is None:
             return [list(tokenizer.encode(text).ids) for text in texts]
         prompts = [self._render([{"role": "user", "content": text}]) for text in texts]
@@ -62,6 +64,8 @@ class Text:
             return environment.from_string(self.chat_template).render(
                 messages=messages,
                 add_generation_prompt=True,
+                tools=None,
+                documents=None,
                 bos_token=self.bos_token or "",
                 eos_token=self.eos_token or "",
             )
@@ -152,7 +156,11 @@ def _eos_ids(files: Mapping[str, Path], vocab_size: int, named: int | None) -> t
 
 def _chat_template(files: Mapping[str, Path], config: Mapping[str, Any]) -> str | None:
     if "chat_template.jinja" in files:
-        return files["chat_template.jinja"].read_text(encoding="utf-8")
+        path = files["chat_template.jinja"]
+        try:
+            return path.read_text(encoding="utf-8") or None
+        except UnicodeDecodeError:
+            raise ModelError("the chat template is not UTF-8 text", where=path) from None
     template = config.get("chat_template")
     if isinstance(template, list):  # named templates
         named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
@@ -178,9 +186,9 @@ def _generation(files: Mapping[str, Path]) -> dict[str, int | float]:
     path = files["generation_config.json"]
     fields = Fields(read_json(path), path)
     values: dict[str, int | float] = {}
-    if fields.values.get("do_sample") is False:
+    if fields.values.get("do_sample") is False or fields.values.get("temperature") == 0:
         values["temperature"] = 0
-    elif fields.values.get("temperature"):
+    elif fields.values.get("temperature") is not None:
         values["temperature"] = fields.number("temperature")
     if fields.values.get("top_k") is not None:
         values["top_k"] = fields.integer("top_k", low=0)

@@ -62,6 +62,11 @@ def test_named_chat_templates(folder: Path) -> None:
 def test_a_template_file_comes_first(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ messages[0].content }}!")
     assert read(folder).chat_template == "{{ messages[0].content }}!"
+    (folder / "chat_template.jinja").write_text("")
+    assert read(folder).chat_template is None
+    (folder / "chat_template.jinja").write_bytes(b"\xff")
+    with pytest.raises(ModelError, match="the chat template is not UTF-8 text"):
+        read(folder)
 
 
 def test_prompts_are_rendered_as_a_browser_does(folder: Path) -> None:
@@ -69,6 +74,28 @@ def test_prompts_are_rendered_as_a_browser_does(folder: Path) -> None:
     user, end, assistant = 1, 0, 2
     [ids] = text.encode(["the an"])
     assert (ids[0], ids[-2:]) == (user, [end, assistant])
+
+
+def test_templates_get_what_transformers_gives_them(folder: Path) -> None:
+    template = "{% if tools is not none or documents is not none %}the{% endif %}an"
+    change(folder, "tokenizer_config.json", chat_template=template)
+    assert [len(ids) for ids in read(folder).encode(["hello"])] == [1]
+
+
+def test_a_tokenizer_that_cuts_and_fills_is_kept_from_it(folder: Path) -> None:
+    text = read(folder)
+    expected = text.encode(["the an", "the"])
+    cut = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    fill = {
+        "strategy": {"Fixed": 64},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "<|end|>",
+    }
+    change(folder, "tokenizer.json", truncation=cut, padding=fill)
+    assert text.encode(["the an", "the"]) == expected
 
 
 def test_a_model_without_template_continues_text(tmp_path: Path) -> None:
@@ -147,7 +174,9 @@ def test_sampling_defaults(folder: Path) -> None:
         "top_p": 0.9,
         "max_new_tokens": 99,
     }
-    change(folder, "generation_config.json", do_sample=False)
+    change(folder, "generation_config.json", temperature=0)
+    assert read(folder).generation["temperature"] == 0
+    change(folder, "generation_config.json", temperature=0.6, do_sample=False)
     assert read(folder).generation["temperature"] == 0
     change(folder, "generation_config.json", top_p=1.5)
     with pytest.raises(ModelError, match=r"`top_p` is 1\.5; at most 1 is expected"):
