@@ -34,6 +34,10 @@ def truncate_weights(folder: Path) -> None:
     os.truncate(weights, weights.stat().st_size - 100)
 
 
+def mistype_config(folder: Path) -> None:
+    (folder / "config.json").write_text('{\n "model_type" "llama"\n}\n')
+
+
 def configure(**changes: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         config = folder / "config.json"
@@ -70,6 +74,12 @@ def configure(**changes: object) -> Callable[[Path], None]:
             "my-model/model.safetensors: the file is truncated: the tensor 'model.norm.weight' "
             "ends at byte 189056 of the data, the file holds 188956\n"
             "  Download or save it again.\n",
+        ),
+        (
+            mistype_config,
+            "my-model/config.json:2:15: invalid JSON: Expecting ':' delimiter\n"
+            '  2 |  "model_type" "llama"\n'
+            "    |               ^\n",
         ),
         (
             configure(model_type="lama"),

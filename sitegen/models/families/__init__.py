@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from sitegen.errors import ModelError
+from sitegen.errors import ModelError, Where
 
 if TYPE_CHECKING:
     from sitegen.models.graph import Graph
@@ -153,15 +153,17 @@ def read_decoder(config: Path) -> tuple[str, Decoder]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that must hold an object; raises ModelError with the line of a mistake."""
+    """A JSON file that must hold an object; raises ModelError at the place of a mistake."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
+        place = Where(path, error.lineno, error.colno)
+        raise ModelError(f"invalid JSON: {error.msg}", where=place) from None
+    except (ValueError, RecursionError):
         raise ModelError(
-            f"invalid JSON: {error.msg} (line {error.lineno}, column {error.colno})", where=path
+            "invalid JSON: not UTF-8 text, nested too deep, or a number of thousands of digits",
+            where=path,
         ) from None
-    except (UnicodeDecodeError, RecursionError):
-        raise ModelError("invalid JSON: not UTF-8 text, or nested too deep", where=path) from None
     if not isinstance(values, dict):
         raise ModelError("a JSON object was expected", where=path)
     return values
