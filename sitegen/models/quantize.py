@@ -84,7 +84,9 @@ def int8_block(rows: Float32) -> tuple[NDArray[np.uint8], Float32]:
     author's machine would then verify other numbers than a browser computes.
     """
     scales = np.abs(rows).max(axis=1) / np.float32(127)
-    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
+    # The inverse of a number below the smallest normal one would be infinity.
+    normal = scales >= np.finfo(np.float32).tiny
+    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=normal)
     q = rows * inverse[:, None]
     q += INT8_ZERO + 0.5  # and the half that makes truncation round
     return q.astype(np.uint8), scales

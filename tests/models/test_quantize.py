@@ -58,6 +58,14 @@ def test_int8_is_within_half_a_step(rows: np.ndarray) -> None:
     assert q.min() >= 1  # -127: symmetric
 
 
+def test_weights_too_small_for_a_scale_become_zero() -> None:
+    tiny = np.full((1, 32), 1e-38, np.float32)
+    q, _ = int8_block(tiny)
+    assert set(q[0].tolist()) == {INT8_ZERO}
+    packed, scales = int4_block(tiny)
+    assert (set(packed[0].tolist()), scales.tolist()) == ({0x88}, [[0.0]])
+
+
 def test_int4_by_hand() -> None:
     row = np.zeros((1, 32), np.float32)
     row[0, :4] = [-8, 7, 1, -3]
