@@ -128,8 +128,8 @@ class Graph:
     # Blocks
 
     def rotary(self, rope: Rope, head_dim: int) -> None:
-        """cos and sin of every position up to the context length, in float32 (in half precision
-        a position in the thousands would be off by whole tokens)."""
+        """cos and sin of every position up to the context length, stored in float32: of the
+        variants that share the file only `webgpu-f16` has to be content with half precision."""
         self._cos_sin = [
             self.cast(self.stored(f"rope.{name}", "float32", values.shape, [values]))
             for name, values in zip(
