@@ -90,3 +90,13 @@ def test_no_template_shows_through():
 def test_stories_are_short():
     for told in exchanges(16, 500):
         assert 70 <= len(told.story.split()) <= 165
+
+
+def test_every_pronoun_is_the_heros():
+    """The second character gets none, so a reader and a small model always know who is meant."""
+    others = {"m": "she|her|hers|herself", "f": "he|him|his|himself"}
+    for told in exchanges(17, 800):
+        found = re.search(rf"\b({others[told.cast.gender]})\b", told.story, re.IGNORECASE)
+        assert not found, (
+            f"{found}, but the {told.cast.hero.noun} is {told.cast.gender}: {told.story}"
+        )
