@@ -282,8 +282,6 @@ class Teller:
                 return _HANDS.get(owner.kind, "hands")
             case "aT":
                 return cast.a_thing()
-            case "aT0":
-                return cast.a_thing()
             case "bareT":
                 return cast.thing_words if thing.plural else article(cast.thing_words)
             case "T":

@@ -1445,8 +1445,8 @@ PLOTS: list[Plot] = [
             ],
             [
                 (
-                    'on the last day, {h} smiled. "You worked well," said {h}, and gave {him} {aT0}.',
-                    'on the seventh evening, {h} went away and came back with {aT0}. "This is for you," said {h}.',
+                    'on the last day, {h} smiled. "You worked well," said {h}, and gave {him} {aT}.',
+                    'on the seventh evening, {h} went away and came back with {aT}. "This is for you," said {h}.',
                 ),
                 (
                     "{H} could not believe it. {^he} looked at {T} from all sides.",
@@ -1482,7 +1482,7 @@ PLOTS: list[Plot] = [
                     "so {H} ran to fetch water, again and again, until {his} arms hurt.",
                 ),
                 (
-                    '{ah} saw {him}. "Why do you work so hard for {aT0}?" asked {h}. "Because {itS} needs a friend," said {H}.',
+                    '{ah} saw {him}. "Why do you work so hard for {aT}?" asked {h}. "Because {itS} needs a friend," said {H}.',
                     '"You are tired," said {ah}. "Let me carry the water for a while." And so they took turns.',
                     '{ah} came by and wanted to help. "We can take turns," said {H}, and they did.',
                 ),

@@ -40,7 +40,7 @@ import words
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape. All sizes are multiples of 32, which suits quantised kernels in browsers."""
+    """The shape. All sizes are multiples of 32, which suits quantized kernels in browsers."""
 
     vocab_size: int = 3072
     hidden_size: int = 256
@@ -351,9 +351,11 @@ def _single_tokens(tok: Tokenizer, texts: Iterable[str]) -> list[int]:
 
 
 def tokens_that_count(rows: np.ndarray, tok: Tokenizer) -> tuple[Tensor, Tensor]:
-    """Marks over the vocabulary: tokens that, said once, tend to come again, which are the rare
-    ones, as the plots' own words are few and therefore common; and those that have
-    to agree from the first time on: pronouns, first names, articles, verbs."""
+    """Two marks over the vocabulary: tokens that, once said, tend to come again, and tokens that
+    must agree from the first time on (pronouns, first names, articles, verbs).
+
+    The former are the rare ones: the plots' own words are few, and therefore common.
+    """
     share = np.bincount(rows.ravel(), minlength=tok.get_vocab_size()) / rows.size
     rare = torch.from_numpy(share < 0.004)
     agreeing = torch.zeros(len(rare), dtype=torch.bool)
