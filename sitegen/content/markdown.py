@@ -42,9 +42,11 @@ _EXTENSIONS: dict[str, dict[str, Any]] = {
 
 _ATTRIBUTE = {"a": "href", "img": "src", "audio": "src", "video": "src", "source": "src"}
 
-# In raw HTML: a tag, and in it the attributes that hold an address, or several (srcset).
-_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*>""")
-_ADDRESS = re.compile(r"""(\s(href|src|poster|srcset)\s*=\s*)(["'])([^"'<>]*)\3""")
+# In raw HTML: a comment or a tag, and an attribute of a tag.
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"""<!--.*?-->|<[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)
+_WRITTEN = re.compile(r"""(\s([^\s"'<>/=]+)\s*=\s*)("[^"]*"|'[^']*'|[^\s"'<>=`]+)""")
+_ADDRESSES = ("href", "src", "poster", "srcset")
 
 # What the content security policy makes the browser ignore. Scripts of a data type never run.
 _INLINE = re.compile(
@@ -105,8 +107,8 @@ class _Addresses(Extension):
     def extendMarkdown(self, md: Markdown) -> None:
         processor = _AddressProcessor(md)
         processor.addresses = self
-        # After inline patterns (20) made the links, before raw HTML is put back.
-        md.treeprocessors.register(processor, "sitegen_addresses", 1)
+        # After backslashes are resolved (0), before raw HTML is put back.
+        md.treeprocessors.register(processor, "sitegen_addresses", -1)
 
 
 class _AddressProcessor(Treeprocessor):
@@ -124,22 +126,24 @@ class _AddressProcessor(Treeprocessor):
                 element.set(attribute, resolve(address))
         stash = self.md.htmlStash.rawHtmlBlocks
         for index, raw in enumerate(stash):
-            if isinstance(raw, str) and not raw.lstrip().startswith("<!--"):
-                if inline := _INLINE.search(raw):
+            if isinstance(raw, str):
+                if inline := _INLINE.search(_COMMENT.sub("", raw)):
                     raise Blocked(inline[0])
                 stash[index] = _TAG.sub(lambda tag: _rewritten(tag[0], resolve), raw)
 
 
 def _rewritten(tag: str, resolve: Resolve) -> str:
-    """A tag of raw HTML with its addresses resolved."""
+    """A tag of raw HTML with its addresses resolved; a comment as it is."""
 
     def attribute(match: re.Match[str]) -> str:
-        start, name, quote, value = match.groups()
-        value = html.unescape(value)
-        value = _source_set(value, resolve) if name == "srcset" else resolve(value)
-        return f"{start}{quote}{html.escape(value)}{quote}"
+        start, name, value = match.groups()
+        if name.lower() not in _ADDRESSES:
+            return match[0]
+        value = html.unescape(value.strip("\"'"))
+        value = _source_set(value, resolve) if name.lower() == "srcset" else resolve(value)
+        return f'{start}"{html.escape(value)}"'
 
-    return _ADDRESS.sub(attribute, tag)
+    return tag if tag.startswith("<!--") else _WRITTEN.sub(attribute, tag)
 
 
 def _source_set(candidates: str, resolve: Resolve) -> str:

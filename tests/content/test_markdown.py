@@ -119,6 +119,12 @@ Inline <a href="f.md">f</a>. <video src="h.mp4" poster="g.png"></video>
 
 <picture><source srcset="i.png 1x, j.png 2x"><img alt="1 > 0" src="k.png"></picture>
 
+<IMG SRC=l.png alt="no src=no.png"> [escaped](m\\_n.md)
+
+<div>
+<!-- <a href="inner-comment.md"> <script>x()</script> -->
+</div>
+
 `[no](no.md)` <!-- <a href="comment.md"> -->
 
 <!-- <a href="block-comment.md"> -->
@@ -146,9 +152,13 @@ Inline <a href="f.md">f</a>. <video src="h.mp4" poster="g.png"></video>
         "i.png",
         "j.png",
         "k.png",
+        "l.png",
+        "m_n.md",
     }
     assert set(seen) == found
     assert 'href="X&amp;a.md"' in html
     assert 'srcset="X&amp;i.png 1x, X&amp;j.png 2x"' in html
     assert 'href="X&amp;d.md?x=1&amp;y=2"' in html
+    assert '<IMG SRC="X&amp;l.png" alt="no src=no.png">' in html
     assert 'href="comment.md"' in html
+    assert 'href="inner-comment.md"' in html
