@@ -1,6 +1,7 @@
 """App blocks in Markdown text: fenced code whose info string is `chat`, `complete` or `form`.
 
 A fence inside another fence is text, as in any Markdown: that is how a page shows an app block.
+One inside an HTML comment is a comment.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .page import AppKind, placeholder
 KINDS: tuple[str, ...] = get_args(AppKind)
 
 _FENCE = re.compile(r"(?P<indent>[\s>]*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
+_RESERVED = placeholder(0).removesuffix("0-->")
 _AS_TEXT = "To show the block instead of running it, put it in a fence of four backticks."
 
 
@@ -42,12 +44,13 @@ def extract(text: str, path: Path, first_line: int) -> tuple[str, tuple[Block, .
     while at < len(lines):
         opening = _FENCE.match(lines[at])
         if opening is None:
-            if placeholder(0)[:-4].rstrip("0") in lines[at]:
-                raise ContentError(
-                    "this comment is reserved for sitegen", where=Where(path, first_line + at)
-                )
-            kept.append(lines[at])
-            at += 1
+            after = _after_comment(lines, at)
+            for number in range(at, after):
+                if _RESERVED in lines[number]:
+                    where = Where(path, first_line + number)
+                    raise ContentError("this comment is reserved for sitegen", where=where)
+            kept += lines[at:after]
+            at = after
             continue
         end = _closing(lines, at, opening["fence"])
         kind = (opening["info"].split() or [""])[0]
@@ -66,6 +69,15 @@ def extract(text: str, path: Path, first_line: int) -> tuple[str, tuple[Block, .
             kept += lines[at : end + 1]
         at = end + 1
     return "\n".join(kept), tuple(blocks)
+
+
+def _after_comment(lines: list[str], at: int) -> int:
+    """The line after the HTML comment that starts on line `at`; the next one where none does."""
+    if re.match(" {0,3}<!--", lines[at]):
+        for number in range(at, len(lines)):
+            if "-->" in lines[number]:
+                return number + 1
+    return at + 1
 
 
 def _closing(lines: list[str], at: int, fence: str) -> int | None:

@@ -41,6 +41,9 @@ def test_blocks_are_counted_in_order() -> None:
         "`chat`",
         "```inline chat```",
         "text ```chat",
+        "<!-- later:\n```chat\n```\n-->",
+        "<!-- a --> b\n```python\n```",
+        "<!-- never closed",
     ],
 )
 def test_what_is_no_block_stays(text: str) -> None:
@@ -66,3 +69,10 @@ def test_only_a_line_of_text_is_checked_for_the_reserved_comment() -> None:
     assert extract(shown, PATH, 1) == (shown, ())
     with pytest.raises(ContentError, match="^page.md:2: this comment is reserved"):
         blocks("a\n<!--sitegen:app:0-->")
+    with pytest.raises(ContentError, match="^page.md:2: this comment is reserved"):
+        blocks("<!-- a\n<!--sitegen:app:0-->")
+
+
+def test_a_block_after_a_comment_is_taken_out() -> None:
+    for comment in ("<!-- one line -->", "<!-- two\nlines -->", "    <!-- code"):
+        assert len(blocks(f"{comment}\n```chat\n```")) == 1
