@@ -101,7 +101,7 @@ SCHEMAS: Mapping[str, type[AppOptions]] = {
     "form": FormOptions,
 }
 
-_SIZED: Mapping[str, type | tuple[type, ...]] = {
+_DEFAULTS: Mapping[str, type | tuple[type, ...]] = {
     "text": str,
     "textarea": str,
     "select": str,
@@ -195,7 +195,7 @@ def _check_default(field: FormField, wrong: Any) -> None:
     value = field.default
     if value is None:
         return
-    fits = isinstance(value, _SIZED[field.type])
+    fits = isinstance(value, _DEFAULTS[field.type])
     if isinstance(value, bool) and field.type != "checkbox":
         fits = False
     if isinstance(value, float) and not math.isfinite(value):
@@ -220,13 +220,13 @@ def _check_default(field: FormField, wrong: Any) -> None:
 def _check_prompt(prompt: str, names: list[str], marked: marks.Marked) -> None:
     try:
         tree = jinja2.Environment(autoescape=False).parse(prompt)
+        unknown = jinja2.meta.find_undeclared_variables(tree) - set(names)
     except jinja2.TemplateSyntaxError as error:
         raise ContentError(
             f"the prompt is no Jinja template: {error.message}",
             where=marked.where_in_text(("prompt",), error.lineno),
             hint="A field's value is written {{ name }}.",
         ) from None
-    unknown = jinja2.meta.find_undeclared_variables(tree) - set(names)
     if unknown:
         first, line = min(
             (
