@@ -58,7 +58,10 @@ def assets(config: SiteConfig) -> dict[str, Path]:
 
 
 def _open(source: str, path: Path) -> _Draft:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ContentError(f"cannot be read: {error.strerror}", where=path) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -37,14 +37,15 @@ def find(config: SiteConfig) -> Sources:
     for name in ("content", "static"):
         for place, path in _walk(config.root / name, PurePosixPath(), config.root):
             key = place.as_posix()
-            if reason := unfit(place):
-                raise ContentError(reason, where=path, hint="Rename the file.")
             if name == "content" and place.suffix.lower() == ".md":
                 pages[key] = path
                 output = f"{page_url(place)}index.html"
             else:
                 assets[key] = path
                 output = key
+            # The page of `a..md` would lie in a folder `a.`, which is worse than its own name.
+            if reason := unfit(place) or unfit(PurePosixPath(output)):
+                raise ContentError(reason, where=path, hint="Rename the file.")
             _claim(output, path, taken)
     if not config.content.is_dir():
         raise ContentError(
@@ -78,7 +79,11 @@ def _claim(output: str, path: Path, taken: dict[str, Path]) -> None:
 def _walk(folder: Path, place: PurePosixPath, root: Path) -> Iterator[tuple[PurePosixPath, Path]]:
     if not folder.is_dir():
         return
-    for path in sorted(folder.iterdir(), key=lambda entry: entry.name):
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        raise ContentError(f"cannot be read: {error.strerror}", where=folder) from None
+    for path in entries:
         if path.name.startswith(".") and path.name != _HIDDEN_BUT_PUBLISHED:
             continue
         if path.is_symlink():

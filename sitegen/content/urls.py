@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 # Names that Windows cannot store, or that no host serves: a site must unpack everywhere.
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
+# Surrogates stand for bytes that are no UTF-8.
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|\ud800-\udfff]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
 
 

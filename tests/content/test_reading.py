@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -203,6 +205,25 @@ def test_a_link_inside_the_site_is_followed_one_out_of_it_is_refused(
     (root / "content" / "gone").symlink_to("nowhere")
     with pytest.raises(ContentError, match="^content/gone: a symbolic link to nothing"):
         content.assets(config.load(root))
+
+
+@pytest.mark.parametrize("name", ["a..md", "a .md", "a./index.md"])
+def test_a_page_s_folder_is_one_that_every_system_stores(site: Write, name: str) -> None:
+    root = site({"content/index.md": "# Home", f"content/{name}": ""})
+    with pytest.raises(ContentError, match=f'^content/{name}: "a[. ]" is a name that Windows'):
+        read(root)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root reads every file")
+def test_what_cannot_be_read_is_named(site: Write) -> None:
+    root = site({"content/index.md": "# Home", "content/a/b.md": ""})
+    (root / "content" / "index.md").chmod(0)
+    with pytest.raises(ContentError, match="^content/index.md: cannot be read: Permission denied"):
+        read(root)
+    (root / "content" / "a").chmod(0)
+    with pytest.raises(ContentError, match="^content/a: cannot be read: Permission denied"):
+        read(root)
+    (root / "content" / "a").chmod(0o700)
 
 
 def test_text_that_is_not_utf8_is_named_by_line(site: Write) -> None:

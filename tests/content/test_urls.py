@@ -56,7 +56,9 @@ def test_a_browser_arrives_at_the_target(start: str, target: str, name: str, bas
     )
 
 
-@pytest.mark.parametrize("name", ["a:b", "what?", "con", "aux.md", "a.", "x\\y", "a\nb", "LPT1.md"])
+@pytest.mark.parametrize(
+    "name", ["a:b", "what?", "con", "aux.md", "a.", "x\\y", "a\nb", "LPT1.md", "\udcff"]
+)
 def test_names_that_not_every_system_stores(name: str) -> None:
     assert unfit(PurePosixPath("folder") / name) is not None
 
