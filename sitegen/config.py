@@ -69,7 +69,10 @@ class SiteTable(BaseModel):
     def _absolute(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+        except ValueError as error:
+            raise ValueError(f'is no address: {error}, in "{value}"') from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f'must start with https:// and a host, but is "{value}"')
         if parts.query or parts.fragment:

@@ -98,7 +98,7 @@ def _resolve(
                 where=where,
                 hint="Folders are relative to the site's own folder, where sitegen.toml stands.",
             )
-    elif not re.match(r"builtin:.|/|~|[\w.-]+/[\w.-]+$", spec.id):
+    elif not re.match(r"builtin:.|/|~|[\w.-]+/[\w.-]+\Z", spec.id):
         raise ContentError(
             f'there is no model "{spec.id}"',
             where=where,
@@ -112,7 +112,7 @@ def _last_part(model_id: str) -> str:
 
 
 def _check_name(name: str, spec: ModelSpec, taken: Mapping[str, ModelSpec], where: Where) -> None:
-    if not re.match(NAME_PATTERN, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise ContentError(
             f'"{name}" cannot be the name of a model',
             where=where,
@@ -122,6 +122,6 @@ def _check_name(name: str, spec: ModelSpec, taken: Mapping[str, ModelSpec], wher
         raise ContentError(
             f'two different models are called "{name}"',
             where=where,
-            hint=f"The other one is {taken[name]}. Give this one a name of its own: "
+            hint=f'The other one is "{taken[name].id}". Give this one a name of its own: '
             "model: {id: …, name: my-model}",
         )
