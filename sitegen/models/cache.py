@@ -48,7 +48,10 @@ class Cache:
         self.files = folder / "files"
 
     def key(self, source: Source, spec: ModelSpec) -> str:
-        """SHA-256 of everything an export depends on: source bytes, spec, this package."""
+        """SHA-256 of what an export is made from: source bytes, spec, this package's own sources.
+
+        Raises ModelError for a file that cannot be read.
+        """
         paths = {**source.files, **source.weights}
         if source.index is not None:
             paths[source.index.name] = source.index
@@ -64,7 +67,7 @@ class Cache:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def load(self, key: str) -> Model | None:
-        """An earlier export, or None when there is none or any of its files is damaged."""
+        """An earlier export; None when there is none, or a file of it is gone or cut short."""
         try:
             entry = json.loads((self.folder / "models" / f"{key}.json").read_text(encoding="utf-8"))
             files = {sha256: self._path(sha256) for sha256 in entry["files"]}
@@ -92,9 +95,12 @@ class Cache:
         except BrokenPipeError:
             raise  # whoever was told of the progress has gone
         except OSError as error:
-            if error.filename is None or Path(str(error.filename)).is_relative_to(self.folder):
+            if error.filename is None or self._owns(error.filename):
                 raise self._unwritable(error) from error
             raise unreadable(error) from error
+
+    def _owns(self, filename: object) -> bool:
+        return Path(str(filename)).absolute().is_relative_to(self.folder.absolute())
 
     def store(self, key: str, manifest: Mapping[str, Any], staged: Iterable[Path]) -> Model:
         """Move an export's files (`<sha256>.bin`) out of staging, then enter it under its key."""
