@@ -88,7 +88,8 @@ def code_frame(where: Where | None) -> str | None:
     if where is None or where.line is None:
         return None
     try:
-        line = Path(where.path).read_text("utf-8-sig").splitlines()[where.line - 1]
+        # Not splitlines(): it also ends a line at characters that no editor counts.
+        line = Path(where.path).read_text("utf-8-sig").split("\n")[where.line - 1]
     except (OSError, UnicodeDecodeError, IndexError):
         return None
     if not line.strip():

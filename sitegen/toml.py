@@ -29,7 +29,7 @@ class TomlFile:
         wanted = tuple(str(key) for key in keys)
         table: tuple[str, ...] = ()
         best, line, column = 0, None, None
-        for number, content in enumerate(self.text.splitlines(), 1):
+        for number, content in enumerate(self.text.split("\n"), 1):
             header = re.match(r"\s*\[\[?([^\[\]]+)\]", content)
             found = re.match(r"\s*([\w.\"' -]+?)\s*=\s*", content)
             if header:
@@ -67,7 +67,7 @@ def read(path: Path, error: type[SitegenError]) -> TomlFile:
     except tomllib.TOMLDecodeError as broken:
         message = str(broken)
         place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-        lines = text.splitlines() or [""]
+        lines = text.rstrip("\n").split("\n")
         line, column = (int(place[1]), int(place[2])) if place else (len(lines), len(lines[-1]) + 1)
         problem = re.sub(r" \(at .*\)$", "", message)
         raise error(
@@ -78,4 +78,6 @@ def read(path: Path, error: type[SitegenError]) -> TomlFile:
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+    """The keys of `models."a.b".context`."""
+    found = re.findall(r"""\"([^"]*)\"|'([^']*)'|([^\s."']+)""", dotted)
+    return tuple("".join(groups) for groups in found)

@@ -82,6 +82,13 @@ def test_a_key_in_an_inline_table_is_found_on_its_line(site: Write) -> None:
         config.load(root)
 
 
+@pytest.mark.parametrize("table", ['[models."a.b"]', "[models.'a.b']", '[ models . "a.b" ]'])
+def test_a_key_in_quotes_is_found(site: Write, table: str) -> None:
+    root = site({"sitegen.toml": f'# one\u2028line\n{table}\nid = "./a"\ncontxt = 32\n'})
+    with pytest.raises(ConfigError, match='^sitegen.toml:4:1: unknown key "contxt"'):
+        config.load(root)
+
+
 def test_text_that_is_not_utf8_is_named_by_line(site: Write) -> None:
     root = site({"sitegen.toml": ""})
     (root / "sitegen.toml").write_bytes(b'[site]\ntitle = "caf\xe9"\n')
