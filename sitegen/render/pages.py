@@ -242,6 +242,13 @@ class _Templates:
                 if isinstance(error, jinja2.UndefinedError)
                 else None,
             ) from None
+        except Exception as error:
+            place = self._place(error)
+            if place is None:
+                raise
+            raise ThemeError(
+                f"this template cannot be filled in: {type(error).__name__}: {error}", where=place
+            ) from None
 
     def _place(self, error: Exception) -> Where | None:
         """The innermost template line of a traceback; Jinja gives its frames the template's."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from .. import toml
 from ..config import STRICT, SiteConfig
@@ -34,14 +34,14 @@ class Option(BaseModel):
 
     type: Literal["text", "choice", "boolean", "number"]
     choices: list[str] = Field(default_factory=list)
-    default: str | bool | float
+    default: Any
     help: str = ""
 
 
 class ThemeFile(BaseModel):
     """theme.toml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     name: str = ""
     description: str = ""
@@ -131,6 +131,13 @@ def _options(config: SiteConfig, folders: tuple[Path, ...]) -> dict[str, Any]:
         checked = validate(
             ThemeFile, file.data, locate=file.where, error=ThemeError, subject="theme.toml"
         )
+        for name, option in checked.options.items():
+            if problem := _misfit(option, option.default):
+                raise ThemeError(
+                    f'"options.{name}.default" must be {problem}, '
+                    f"but is {describe(option.default)}",
+                    where=file.where(("options", name, "default"), is_key=False),
+                )
         known |= checked.options
     chosen: dict[str, Any] = {name: option.default for name, option in known.items()}
     for name, value in config.theme.options.items():

@@ -224,6 +224,24 @@ def test_a_mistake_in_an_included_template_is_found_there(site: Write, tmp_path:
     assert error.value.problem == 'the theme "default" has no template "part.html"'
 
 
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{{ 1 / 0 }}", "ZeroDivisionError: division by zero"),
+        ("{{ page.title() }}", "TypeError: 'str' object is not callable"),
+        ("{% include 'page.html' %}", "RecursionError: maximum recursion depth exceeded"),
+    ],
+)
+def test_what_a_template_cannot_compute_is_its_mistake(
+    site: Write, tmp_path: Path, template: str, problem: str
+) -> None:
+    path = "themes/default/templates/page.html"
+    root = site({"content/index.md": "# Home", path: f"one\n{template}\n"})
+    with pytest.raises(ThemeError) as error:
+        rendered(root, tmp_path)
+    assert str(error.value).startswith(f"{path}:2: this template cannot be filled in: {problem}")
+
+
 def test_options_have_the_theme_s_defaults_and_types(site: Write, tmp_path: Path) -> None:
     theme = """
 [options.words]
@@ -249,6 +267,18 @@ default = 1.5
         files["sitegen.toml"] = f'[theme]\nname = "mine"\n[theme.options]\n{option}\n'
         with pytest.raises(ConfigError, match=f"sitegen.toml:4:.* must be {wanted}, but is"):
             rendered(site(files), tmp_path)
+    files["sitegen.toml"] = '[theme]\nname = "mine"\n'
+    for table, message in (
+        ('type = "number"\ndefault = [1]', "must be a number, but is a list"),
+        (
+            'type = "choice"\ndefault = "b"\nchoices = ["a"]',
+            'must be one of a, but is the text "b"',
+        ),
+    ):
+        files["themes/mine/theme.toml"] = f"[options.x]\n{table}\n"
+        with pytest.raises(ThemeError) as error:
+            rendered(site(files), tmp_path)
+        assert str(error.value) == (f'themes/mine/theme.toml:3:11: "options.x.default" {message}')
 
 
 def test_a_theme_may_not_lie_elsewhere(site: Write, tmp_path: Path) -> None:
