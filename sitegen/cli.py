@@ -103,11 +103,13 @@ def _port(text: str) -> int:
 
 
 def _new(options: argparse.Namespace) -> None:
+    import shlex
+
     from .new import create
 
     for path in create(options.folder):
         print(path)
-    print(f"\nNext: cd {options.folder} && sitegen serve --open")
+    print(f"\nNext: cd {shlex.quote(str(options.folder))} && sitegen serve --open")
 
 
 def _build(options: argparse.Namespace) -> None:

@@ -113,6 +113,23 @@ def test_new_overwrites_nothing(
     assert (tmp_path / "mine" / "content" / "index.md").read_text() == "changed"
 
 
+def test_new_where_no_folder_can_be_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert main(["new", "file/mine"]) == 1
+    assert capsys.readouterr().err == "file/mine: no site can be written here: Not a directory\n"
+
+
+def test_what_new_says_next_can_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "my site"]) == 0
+    assert capsys.readouterr().out.endswith("\nNext: cd 'my site' && sitegen serve --open\n")
+
+
 def test_a_build_says_what_it_did(site: Write, tmp_path: Path) -> None:
     site({"content/index.md": "# Home", "content/b.md": "# B"})
     done = run("build", cwd=tmp_path / "site")
@@ -191,6 +208,12 @@ def test_a_frame_shows_the_line(
     path = tmp_path / "file.md"
     path.write_text(f"\ufefffirst\n\ttab\n{'x' * 300}\n\n", "utf-8")
     assert code_frame(Where(path, line, column)) == frame
+
+
+def test_a_frame_counts_lines_as_editors_do(tmp_path: Path) -> None:
+    path = tmp_path / "file.md"
+    path.write_text("a\u2028b\x0cc\x85d\r\nsecond\n", "utf-8", newline="")
+    assert code_frame(Where(path, 2, 1)) == "  2 | second\n    | ^"
 
 
 def test_no_frame_without_a_file(tmp_path: Path) -> None:
