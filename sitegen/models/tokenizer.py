@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
 
 from sitegen.errors import ModelError
 from sitegen.models.families import Fields, read_json
@@ -25,8 +33,6 @@ class Text:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids as the browser makes them: a user's message where there is a chat template,
         else the plain text with the tokenizer's own special tokens."""
-        from tokenizers import Tokenizer
-
         try:
             tokenizer = Tokenizer.from_file(str(self.tokenizer))
         except Exception as error:  # the library raises nothing more exact
@@ -43,31 +49,21 @@ class Text:
         return [list(tokenizer.encode(p, add_special_tokens=False).ids) for p in prompts]
 
     def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
-        from datetime import datetime
-
-        from jinja2 import TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        def raise_exception(message: str) -> None:
-            raise TemplateError(message)
-
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        environment.globals.update(
-            raise_exception=raise_exception,
-            # A fixed day: the same model must give the same export tomorrow.
-            strftime_now=lambda form: datetime(2025, 1, 1).strftime(form),
-        )
+        """The conversation as transformers and the browser render it."""
         assert self.chat_template is not None
+        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
         try:
-            return environment.from_string(self.chat_template).render(
-                messages=messages,
-                add_generation_prompt=True,
-                tools=None,
-                documents=None,
-                bos_token=self.bos_token or "",
-                eos_token=self.eos_token or "",
+            return (
+                _template_environment()
+                .from_string(self.chat_template)
+                .render(
+                    messages=messages,
+                    add_generation_prompt=True,
+                    tools=None,
+                    documents=None,
+                    # One that is missing is undefined: to join it to a text is an error there, too.
+                    **{name: token for name, token in tokens.items() if token is not None},
+                )
             )
         except Exception as error:  # a template is a program: it may raise anything
             raise ModelError(
@@ -75,6 +71,37 @@ class Text:
                 where=self.tokenizer.parent,
                 hint="See `chat_template` in tokenizer_config.json, or chat_template.jinja.",
             ) from None
+
+
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}` marks what training learns from; the text stays."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _template_environment() -> ImmutableSandboxedEnvironment:
+    """Jinja as transformers/utils/chat_template_utils.py sets it up."""
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    def tojson(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
+    )
+    environment.filters["tojson"] = tojson
+    environment.globals.update(
+        raise_exception=raise_exception,
+        # A fixed day: the same model must give the same export tomorrow.
+        strftime_now=lambda form: datetime(2025, 1, 1).strftime(form),
+    )
+    return environment
 
 
 def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:

@@ -76,10 +76,20 @@ def test_prompts_are_rendered_as_a_browser_does(folder: Path) -> None:
     assert (ids[0], ids[-2:]) == (user, [end, assistant])
 
 
-def test_templates_get_what_transformers_gives_them(folder: Path) -> None:
-    template = "{% if tools is not none or documents is not none %}the{% endif %}an"
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% if tools is not none or documents is not none %}the{% endif %}an",
+        "{% generation %}an{% endgeneration %}",
+        "{{ 'an' if {'b': '<', 'a': 1} | tojson == '{\"b\": \"<\", \"a\": 1}' else 'the the' }}",
+        "{{ bos_token }}an",
+        "{{ 'the the' if bos_token is defined else 'an' }}",
+    ],
+)
+def test_templates_are_rendered_as_transformers_does(folder: Path, template: str) -> None:
     change(folder, "tokenizer_config.json", chat_template=template)
-    assert [len(ids) for ids in read(folder).encode(["hello"])] == [1]
+    text = read(folder)
+    assert text.encode(["hello"]) == Text(text.tokenizer, None, None, (), None, {}).encode(["an"])
 
 
 def test_a_tokenizer_that_cuts_and_fills_is_kept_from_it(folder: Path) -> None:
@@ -107,6 +117,7 @@ def test_a_model_without_template_continues_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
+        ("{{ bos_token + 'a' }}", "cannot render one user message: 'bos_token' is undefined"),
         ("{% for %}", "cannot render one user message: Expected an expression"),
         ("{{ raise_exception('only with tools') }}", "one user message: only with tools"),
         ("{{ ''.__class__.__mro__ }}", "is unsafe"),
