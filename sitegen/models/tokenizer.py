@@ -51,20 +51,15 @@ class Text:
     def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """The conversation as transformers and the browser render it."""
         assert self.chat_template is not None
-        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
+        variables: dict[str, Any] = {"tools": None, "documents": None}
+        # A token that is missing is undefined, not empty: joining it to a text is an error.
+        if self.bos_token is not None:
+            variables["bos_token"] = self.bos_token
+        if self.eos_token is not None:
+            variables["eos_token"] = self.eos_token
         try:
-            return (
-                _template_environment()
-                .from_string(self.chat_template)
-                .render(
-                    messages=messages,
-                    add_generation_prompt=True,
-                    tools=None,
-                    documents=None,
-                    # One that is missing is undefined: to join it to a text is an error there, too.
-                    **{name: token for name, token in tokens.items() if token is not None},
-                )
-            )
+            template = _template_environment().from_string(self.chat_template)
+            return template.render(messages=messages, add_generation_prompt=True, **variables)
         except Exception as error:  # a template is a program: it may raise anything
             raise ModelError(
                 f"the chat template cannot render one user message: {error}",
