@@ -40,7 +40,7 @@ setup: .venv/.package
 	  echo "sitegen needs Python 3.11 or newer. To name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || { \
 	  echo "This Python cannot make virtual environments. On Debian: apt-get install python3-venv"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
@@ -90,7 +90,7 @@ fix: .venv/.tests
 
 # PyTorch stays out of .venv: the default install must work without it, and the tests prove that.
 $(PARITY)/.package: pyproject.toml
-	test -x $(PARITY)/bin/python || $(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(PARITY)
 	$(PARITY)/bin/python -m pip install --quiet --editable '.[optimum,test]'
 	@touch $@
 
@@ -109,7 +109,7 @@ wheel: vendor
 	@ls -l build/*.whl
 
 third-party: setup
-	$(BIN)/python -m sitegen.vendor third-party > THIRD_PARTY.md
+	text=$$($(BIN)/python -m sitegen.vendor third-party) && printf '%s\n' "$$text" > THIRD_PARTY.md
 
 clean:
 	rm -rf .venv $(PARITY) build dist sitegen/runtime/vendor $(NODE_TESTS)/node_modules \
