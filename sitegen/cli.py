@@ -6,6 +6,7 @@ Each command imports its work when it runs, so that `sitegen --help` answers at 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 AUTHOR_ERROR = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+UNHEARD = 141  # 128 + SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,12 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], None] = options.run
     try:
         run(options)
+        sys.stdout.flush()
     except SitegenError as error:
         print(_sentence(error), file=sys.stderr)
         return AUTHOR_ERROR
     except KeyboardInterrupt:
         print("", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of the output has gone, as in `| head`. Python flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNHEARD
     return 0
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -138,6 +139,27 @@ def test_a_build_says_what_it_did(site: Write, tmp_path: Path) -> None:
     assert first.startswith("dist: 2 pages, ")
     assert first.endswith(" files written, 0 unchanged, 0 deleted")
     assert seconds.startswith("content ") and seconds.endswith(" s in all")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_leaves_no_traceback(
+    site: Write, tmp_path: Path, unbuffered: str
+) -> None:
+    root = tmp_path / "site"
+    site({"content/index.md": "# Home"})
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "sitegen", "build"],
+        env={**environment(root), "PYTHONUNBUFFERED": unbuffered},
+        cwd=root,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert (root / "dist" / "index.html").is_file()
 
 
 def test_a_build_elsewhere(site: Write, tmp_path: Path) -> None:
