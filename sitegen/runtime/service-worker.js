@@ -8,7 +8,8 @@
  *                                           each file, puts anything there
  *     _sitegen/engine/*                     cache first; the path carries a hash of the contents
  *     _sitegen/theme/*                      likewise
- *     everything else                       network first, kept for the next time without one
+ *     everything else                       network first, kept for the next time without one,
+ *                                           unless it is large
  */
 
 "use strict";
@@ -25,10 +26,11 @@
   const SHELL = `${prefix}shell:${version}`;
   const FILES = `${prefix}files`;
 
-  const NOT_KEPT = ["audio", "video", "track", "object", "embed"]; // may be large, and stream
+  const LARGEST_BYTES = 10_000_000; // of what is kept without being asked for
 
   /** @param {string} path  relative to the base */
   const engineOf = (path) => /^_sitegen\/engine\/([^/]+)\//.exec(path)?.[1];
+  const ENGINE = shell.map(engineOf).find((hash) => hash !== undefined); // of this version
 
   worker.addEventListener("install", (event) => event.waitUntil(install()));
   worker.addEventListener("activate", (event) => event.waitUntil(activate()));
@@ -53,34 +55,55 @@
         await keep(path, request.url, response);
       }),
     );
-    await keepVisited([new URL("404.html", base).href]); // where a host gives it out by its name
+    const notFound = new URL("404.html", base).href; // where a host gives it out by its name
+    await keepVisited([notFound, ...(await visitedBefore())]);
     await worker.skipWaiting();
+  }
+
+  /**
+   * What older versions of the site have kept, the engine's modules by their new address: a reader
+   * who could read a page or run a model offline still can.
+   * @returns {Promise<string[]>}
+   */
+  async function visitedBefore() {
+    const isWanted = (/** @type {string} */ name) =>
+      name.startsWith(`${prefix}shell:`) || (ENGINE && name.startsWith(`${prefix}engine:`));
+    const names = (await caches.keys()).filter(isWanted);
+    const requests = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
+    return requests
+      .flat()
+      .map(({ url }) => url.replace(/\/_sitegen\/engine\/[^/]+\//, `/_sitegen/engine/${ENGINE}/`))
+      .filter((url) => !pathOf(url)?.startsWith("_sitegen/theme/"));
   }
 
   /** Take over open pages, and remove what only older versions of the site used. */
   async function activate() {
-    const engines = new Set(shell.map(engineOf).filter((hash) => hash !== undefined));
     for (const name of await caches.keys()) {
       if (!name.startsWith(prefix)) continue;
       const [kind, key] = name.slice(prefix.length).split(":");
       const isOldShell = kind === "shell" && key !== version;
-      const isOldEngine = kind === "engine" && engines.size > 0 && !engines.has(key);
+      const isOldEngine = kind === "engine" && ENGINE !== undefined && key !== ENGINE;
       if (isOldShell || isOldEngine) await caches.delete(name);
     }
     await worker.clients.claim();
   }
 
   /**
-   * What a page loaded before this worker was there.
+   * What a page loaded before this worker was there, or under an older one.
    * @param {string[]} urls
    */
   async function keepVisited(urls) {
     await Promise.all(
-      urls.map(async (url) => {
+      [...new Set(urls)].map(async (url) => {
         const path = pathOf(url);
         if (path === null || isFile(path) || (await stored(url))) return;
-        const response = await fetch(url).catch(() => null);
-        if (response && fits(url, response)) await keep(path, url, response);
+        try {
+          const response = await fetch(url);
+          if (fits(url, response) && !isLarge(response)) await keep(path, url, response);
+          else await response.body?.cancel();
+        } catch {
+          // No network, or no room: it is kept when it is next read.
+        }
       }),
     );
   }
@@ -97,8 +120,7 @@
     if (first) return isolated(first);
     try {
       const response = await fetch(request);
-      const isKept = !isFile(path) && !NOT_KEPT.includes(request.destination);
-      if (isKept && fits(request.url, response)) {
+      if (!isFile(path) && fits(request.url, response) && !isLarge(response)) {
         inBackground(keep(path, request.url, response.clone()));
       }
       return isolated(response);
@@ -136,10 +158,9 @@
     const hash = engineOf(pathOf(url) ?? "");
     const names = [FILES, SHELL, ...(hash ? [`${prefix}engine:${hash}`] : [])];
     const indexes = (await caches.keys()).filter((name) => name.startsWith(`${prefix}engine:`));
-    for (const name of [...names, ...indexes]) {
-      const cache = await caches.open(name);
+    for (const cacheName of [...names, ...indexes]) {
       for (const candidate of urls) {
-        const response = await cache.match(candidate);
+        const response = await caches.match(candidate, { cacheName });
         if (response) return response;
       }
     }
@@ -170,8 +191,8 @@
   function fits(url, response) {
     if (response.status !== 200 || response.type !== "basic") return false;
     const type = response.headers.get("content-type") ?? "";
-    const ending = /\.([a-z0-9]+)$/.exec(new URL(url).pathname)?.[1] ?? "html";
-    switch (ending) {
+    const ending = /\.([a-z0-9]+)$/i.exec(new URL(url).pathname)?.[1] ?? "html";
+    switch (ending.toLowerCase()) {
       case "html":
         return type.startsWith("text/html");
       case "js":
@@ -181,6 +202,15 @@
       default:
         return !type.startsWith("text/html");
     }
+  }
+
+  /**
+   * Recordings may have no end: they count as large whatever they say of themselves.
+   * @param {Response} response
+   */
+  function isLarge({ headers }) {
+    const isRecording = /^(audio|video)\//.test(headers.get("content-type") ?? "");
+    return isRecording || Number(headers.get("content-length")) > LARGEST_BYTES;
   }
 
   /**

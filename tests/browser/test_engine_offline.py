@@ -108,23 +108,80 @@ def test_a_page_in_place_of_a_module_is_not_kept(make_site, open_page):
     assert (first, second) == ("text/html", "text/javascript")
 
 
-def test_a_new_version_removes_what_the_old_one_kept(make_site, open_page):
+def test_pictures_are_kept_and_recordings_are_not(make_site, open_page):
     site = make_site()
+    (site.folder / "Fox.JPG").write_bytes(b"picture")
+    (site.folder / "talk.mp4").write_bytes(b"recording")
+    (site.folder / "data.zip").write_bytes(bytes(10_000_001))
     page = open_page(site.url)
+    fetch = "(paths) => Promise.all(paths.map((path) => fetch(path))).then(() => {})"
+    page.evaluate(fetch, ["Fox.JPG", "talk.mp4"])
     register(page, site.url)
-    assert "info" in load(page, "small", backend="wasm")
-    script = (site.folder / "sw.js").read_text().replace('"test"', '"newer"')
-    (site.folder / "sw.js").write_text(script)
+    page.evaluate(fetch, ["Fox.JPG?again", "talk.mp4", "data.zip"])
+    kept = page.evaluate(
+        """async () => {
+          const [name] = (await caches.keys()).filter((name) => name.includes(":shell:"));
+          const cache = await caches.open(name);
+          const deadline = Date.now() + 20000;
+          while (!(await cache.match("Fox.JPG")) && Date.now() < deadline) {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          return (await cache.keys()).map(({ url }) => new URL(url).pathname);
+        }"""
+    )
+    assert "/Fox.JPG" in kept
+    assert not {"/talk.mp4", "/data.zip"} & set(kept)
+
+
+def publish(site: Any, old: str, new: str) -> None:
+    """A new version of the site: the word `old` in its small files becomes `new`."""
+    for name in ("sw.js", "_sitegen/sitegen.js", "_sitegen/models.json"):
+        path = site.folder / name
+        path.write_text(path.read_text().replace(old, new))
+
+
+def update(page: Any) -> None:
+    """What the browser does on the next visit, to its end."""
     page.evaluate(
         """async () => {
-          await (await navigator.serviceWorker.ready).update();
+          const registration = await navigator.serviceWorker.ready;
+          const old = registration.active;
+          await registration.update();
           const deadline = Date.now() + 20000;
-          const has = async (end) => (await caches.keys()).some((name) => name.endsWith(end));
-          while ((await has(":shell:test")) && Date.now() < deadline) {
+          while (Date.now() < deadline) {
+            const { active } = registration;
+            if (active !== old && active.state === "activated") return;
             await new Promise((resolve) => setTimeout(resolve, 50));
           }
         }"""
     )
+
+
+def test_a_saved_model_works_offline_under_a_new_engine_too(make_site, open_page):
+    site = make_site()
+    page = open_page(site.url)
+    register(page, site.url)
+    assert "info" in load(page, "small", backend="wasm")
+    [engine] = (site.folder / "_sitegen" / "engine").iterdir()
+    engine.rename(engine.with_name("0123456789ab"))
+    publish(site, engine.name, "0123456789ab")
+    publish(site, '"test"', '"newer"')
+    update(page)
+    site.stop()
+    reopen(page, site.url)
+    loaded = load(page, "small", backend="wasm")
+    assert "info" in loaded, loaded
+
+
+def test_a_new_version_removes_what_the_old_one_kept(make_site, open_page):
+    site = make_site()
+    page = open_page(site.url)
+    register(page, site.url)
+    reopen(page, site.url + "guide/")
+    reopen(page, site.url)
+    assert "info" in load(page, "small", backend="wasm")
+    publish(site, "test", "newer")
+    update(page)
     names = page.evaluate(
         "async () => (await caches.keys()).map((name) => name.split(':').slice(2))"
     )
@@ -132,6 +189,10 @@ def test_a_new_version_removes_what_the_old_one_kept(make_site, open_page):
     assert ["shell", "test"] not in names
     assert ["files"] in names
     assert any(name[0] == "engine" for name in names)
+    # What was read under the old version can be read under the new one, network or not.
+    site.stop()
+    reopen(page, site.url + "guide/")
+    assert page.inner_text("#words") == "Guide"
 
 
 def test_other_sites_of_the_origin_are_left_alone(make_site, open_page):
