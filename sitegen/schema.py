@@ -113,6 +113,14 @@ def _explain(
                 f'"{name}" {context["error"]}' if path else str(context["error"]),
                 where=locate(path, False),
             )
+    if found["type"] == "invalid_key" or (
+        found["type"] == "string_type" and found["loc"][-1] == "[key]"
+    ):
+        return error(
+            f"a key must be text, but is {describe(value)}",
+            where=locate(path, True),
+            hint="Put it in quotes to make it text.",
+        )
     wanted = _wanted(found["type"], context) or found["msg"]
     quotes = found["type"] == "string_type" and isinstance(value, bool | int | float)
     return error(
