@@ -19,7 +19,7 @@ from .urls import relative
 
 # A scheme, a host, or an e-mail address that Python-Markdown has hidden from harvesters.
 _EXTERNAL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//|\x02")
-_WRITTEN_LATER = ("_sitegen/", "manifest.webmanifest", "robots.txt", "sitemap.xml")
+_WRITTEN_LATER = ("manifest.webmanifest", "robots.txt", "sitemap.xml")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Links:
         as_page = "" if target == "." else f"{target}/"
         if as_page in self.site.urls:
             return relative(self.url, as_page) + tail
-        if target in self.site.assets or target.startswith(_WRITTEN_LATER):
+        is_written_later = target in _WRITTEN_LATER or target.startswith("_sitegen/")
+        if target in self.site.assets or is_written_later:
             return relative(self.url, target) + tail
         raise self._broken(address, target)
 

@@ -57,6 +57,12 @@ def test_addresses_lead_from_where_the_page_will_lie() -> None:
     ]  # fmt: skip
 
 
+def test_files_that_sitegen_writes_later_may_be_linked(site: Write) -> None:
+    home(site, "[a](/robots.txt) [b](_sitegen/sitegen.js)")
+    with pytest.raises(ContentError, match="no page and no file content/robots.txt.bak"):
+        home(site, "[a](/robots.txt.bak)")
+
+
 def test_front_matter_is_read_with_any_line_ends(site: Write) -> None:
     page = home(site, "\ufeff---\r\ntitle: T\r\n---\r\n\r\nOne\r\ntwo.\r\n")
     assert (page.title, page.html) == ("T", "<p>One\ntwo.</p>")
