@@ -127,7 +127,7 @@ export class AppBlock extends HTMLElement {
 
   /**
    * Streams one answer into `write`.
-   * @param {Prompt} prompt
+   * @param {Prompt | Promise<Prompt>} prompt
    * @param {(piece: string) => void} write
    * @param {Partial<Options>} [overrides]
    * @returns {Promise<Outcome>}
@@ -144,7 +144,7 @@ export class AppBlock extends HTMLElement {
     this.refresh();
     this.announcer.say(`${this.modelTitle} is writing.`);
     try {
-      for await (const piece of shared.stream(prompt, { ...options, signal })) {
+      for await (const piece of shared.stream(await prompt, { ...options, signal })) {
         write(piece);
         this.announcer.write(piece);
       }

@@ -2,6 +2,7 @@
  * <sitegen-form>: named fields, a prompt template over them, and the model's answer.
  */
 
+import { SitegenError } from "../protocol.js";
 import { AppBlock } from "./block.js";
 import { isSendKey } from "./composer.js";
 import { copyAction, h, icon } from "./dom.js";
@@ -88,17 +89,10 @@ export class SitegenForm extends AppBlock {
     this.#flow.clear();
     this.#note.hidden = true;
     this.#output.hidden = false;
-    let prompt;
-    try {
-      prompt = await this.#prompt();
-    } catch (error) {
-      this.#say(`The prompt of this form is broken: ${error instanceof Error ? error.message : error}`);
-      return;
-    }
     this.#output.classList.add("is-writing", "is-thinking");
     const { seed } = this.options;
     const outcome = await this.generate(
-      prompt,
+      this.#prompt(),
       (piece) => {
         this.#flow.append(piece);
         this.#output.classList.toggle("is-thinking", this.#flow.isEmpty);
@@ -119,9 +113,8 @@ export class SitegenForm extends AppBlock {
    * @returns {Promise<import("../protocol.js").Prompt>}
    */
   async #prompt() {
-    const { Template } = await import("../vendor/jinja/jinja.js");
     const values = Object.fromEntries(this.#fields.map((field) => [field.name, field.value]));
-    const text = new Template(this.options.prompt ?? "").render(values);
+    const text = await render(this.options.prompt ?? "", values);
     const { system } = this.options;
     if (!this.hasChatTemplate) return system ? `${system}\n\n${text}` : text;
     return [...(system ? [{ role: "system", content: system }] : []), { role: "user", content: text }];
@@ -132,5 +125,22 @@ export class SitegenForm extends AppBlock {
     this.#note.textContent = note;
     this.#note.hidden = false;
     this.announcer.say(note);
+  }
+}
+
+/**
+ * @param {string} template  Jinja
+ * @param {Record<string, unknown>} values
+ * @returns {Promise<string>}
+ */
+async function render(template, values) {
+  const { Template } = await import("../vendor/jinja/jinja.js").catch(() => {
+    throw new SitegenError("download-failed", "A part of this form could not be fetched. Reload the page.");
+  });
+  try {
+    return new Template(template).render(values);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SitegenError("bad-request", `The prompt of this form is broken: ${reason}`, { reason });
   }
 }
