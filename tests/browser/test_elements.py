@@ -413,6 +413,25 @@ def test_a_form_is_answered_by_the_model(visit):
     expect(page.get_by_role("button", name="Copy")).to_be_visible()
 
 
+def test_a_form_pressed_twice_is_stopped_at_once(visit):
+    page = visit("form/")
+    agree(page)
+    expect(page.locator(".gate[data-phase=ready]")).to_be_attached()
+    page.get_by_label("Who").fill("The fox")
+    page.get_by_label("Words").fill("5")
+    page.evaluate(
+        """() => {
+          const form = document.querySelector("sitegen-form").shadowRoot.querySelector("form");
+          form.requestSubmit();
+          form.requestSubmit();
+        }"""
+    )
+    expect(page.locator(".note")).to_have_text("Stopped.")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("button", name="Copy")).to_be_visible()
+    expect(page.locator(".note")).to_be_hidden()
+
+
 # ---- the page ----
 
 
@@ -449,9 +468,13 @@ def test_a_model_that_broke_is_given_up_and_can_be_loaded_again(chat):
     )
     expect(chat.locator(".problem")).to_contain_text("Not enough.")
     assert chat.evaluate("workers.length") == 0
+    # What waits for the model does not outlive its conversation.
+    chat.get_by_role("button", name="Try again: a new answer").click()
+    chat.get_by_role("button", name="New conversation").click()
     chat.locator(".problem").get_by_role("button", name="Try again").click()
     expect(chat.locator(".gate[data-phase=ready]")).to_be_attached()
     assert chat.evaluate("workers.length") == 1
+    expect(chat.locator(".message")).to_have_count(1)
 
 
 def test_a_page_reads_without_javascript(visit, server):

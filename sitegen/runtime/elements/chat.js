@@ -178,7 +178,12 @@ export class SitegenChat extends AppBlock {
 
   #retry() {
     if (this.isWriting) return;
-    if (!this.isReady) return this.whenReady({ label: "try again", run: () => this.#retry() });
+    if (!this.isReady) {
+      const last = this.#turns.at(-1);
+      // By then the conversation may be another one.
+      const run = () => last === this.#turns.at(-1) && this.#retry();
+      return this.whenReady({ label: "try again", run });
+    }
     this.#attempt += 1;
     this.#drop(1);
     this.#composer?.focus();
