@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -77,7 +78,9 @@ class SiteTable(BaseModel):
             raise ValueError(f'must start with https:// and a host, but is "{value}"')
         if parts.query or parts.fragment:
             raise ValueError(f'may not hold "?" or "#", but is "{value}"')
-        return value.rstrip("/") + "/"
+        # Two slashes at the start of a path would be another host to a browser.
+        path = re.sub("//+", "/", f"{parts.path}/")
+        return f"{parts.scheme}://{parts.netloc}{quote(unquote(path))}"
 
 
 class BuildTable(BaseModel):

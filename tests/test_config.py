@@ -55,9 +55,20 @@ context = 128
     )
 
 
-def test_the_path_of_the_site_is_decoded(site: Write) -> None:
-    root = site({"sitegen.toml": '[site]\nbase_url = "https://example.org/a%20b"\n'})
-    assert config.load(root).base_path == "/a b/"
+@pytest.mark.parametrize(
+    ("written", "address", "path"),
+    [
+        ("https://example.org", "https://example.org/", "/"),
+        ("https://example.org//docs//", "https://example.org/docs/", "/docs/"),
+        ("https://example.org/a%20b", "https://example.org/a%20b/", "/a b/"),
+        ("https://example.org:8/a ü", "https://example.org:8/a%20%C3%BC/", "/a ü/"),
+    ],
+)
+def test_the_address_of_the_site_is_encoded_and_its_path_is_not(
+    site: Write, written: str, address: str, path: str
+) -> None:
+    settings = config.load(site({"sitegen.toml": f'[site]\nbase_url = "{written}"\n'}))
+    assert (settings.site.base_url, settings.base_path) == (address, path)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(site: Write) -> None:
