@@ -1,15 +1,17 @@
-"""Safetensors, memory-mapped, with every header checked before a number is read.
+"""Safetensors, read in blocks of rows, with every header checked before a number is read.
 
 A file is: 8 bytes little-endian header length, a JSON header, then the tensors' bytes. The header
 maps each name to `{"dtype", "shape", "data_offsets": [start, stop]}`, offsets counted from the end
 of the header. Format: https://github.com/huggingface/safetensors#format
+
+Files are read, not mapped: one that is cut short meanwhile (saving a model again does that) is an
+error like any other, where a mapped page that is gone ends the process.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import mmap
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
     "F32": np.dtype("<f4"),
 }
-"""Stored type → how its bytes are viewed; bfloat16 is viewed as the upper half of a float32."""
+"""Stored type → how it is read; bfloat16 is read as the upper half of a float32."""
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of the reference implementation
 BLOCK_ELEMENTS = 1 << 17  # 512 KiB of float32: a block and its temporaries stay in the L2 cache
@@ -42,7 +44,6 @@ class Tensor:
     dtype: str
     shape: tuple[int, ...]
     path: Path
-    data: mmap.mmap | None  # None for a file without any bytes after its header
     start: int  # in the file, in bytes
 
     @property
@@ -52,45 +53,40 @@ class Tensor:
     def rows(self, start: int = 0, stop: int | None = None) -> Float32:
         """The rows `start:stop` of the first axis as a new float32 array.
 
-        Raises ModelError when one of them holds NaN or infinity.
+        Raises ModelError when one of them holds NaN or infinity, or is not there any more.
         """
-        count, *rest = self.shape
-        stop = count if stop is None else min(stop, count)
-        width = math.prod(rest)
-        dtype = DTYPES[self.dtype]
-        if self.data is None or stop <= start or not width:
-            return np.zeros((max(stop - start, 0), *rest), np.float32)
-        stored = np.frombuffer(
-            self.data, dtype, (stop - start) * width, self.start + start * width * dtype.itemsize
-        )
+        height, *rest = self.shape
+        count = max((height if stop is None else min(stop, height)) - start, 0)
+        stored = np.empty((count, *rest), DTYPES[self.dtype])
+        with self.path.open("rb") as file:
+            file.seek(self.start + start * math.prod(rest) * stored.itemsize)
+            read = file.readinto(stored.reshape(-1).view(np.uint8).data)
+        if read < stored.nbytes:
+            raise ModelError(
+                f"the file was cut short while the tensor {self.name!r} was read",
+                where=self.path,
+                hint="Build again when nothing writes to the folder any more.",
+            )
         values: Float32
         if self.dtype == "BF16":
             bits = stored.astype(np.uint32)
             bits <<= 16
             values = bits.view(np.float32)
         else:
-            values = stored.astype(np.float32)
+            values = stored.astype(np.float32, copy=False)
         if not np.isfinite(values).all():
             raise ModelError(
                 f"the tensor {self.name!r} holds NaN or infinity",
                 where=self.path,
                 hint="The weights are damaged, or training diverged: save the model again.",
             )
-        return values.reshape(-1, *rest)
+        return values
 
     def blocks(self) -> Iterator[Float32]:
-        """All rows in order, a cache-sized block at a time; the pages read are given back."""
+        """All rows in order, a cache-sized block at a time."""
         step = max(1, BLOCK_ELEMENTS // max(1, math.prod(self.shape[1:])))
         for start in range(0, self.shape[0], step):
             yield self.rows(start, start + step)
-        self.forget()
-
-    def forget(self) -> None:
-        """Let the system drop the tensor's pages from this process (its page cache keeps them)."""
-        if self.data is not None and self.size and hasattr(mmap, "MADV_DONTNEED"):
-            start = self.start // mmap.PAGESIZE * mmap.PAGESIZE
-            stop = self.start + self.size * DTYPES[self.dtype].itemsize
-            self.data.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 
 def open_weights(files: Mapping[str, Path], index: Path | None) -> dict[str, Tensor]:
@@ -118,7 +114,7 @@ def open_weights(files: Mapping[str, Path], index: Path | None) -> dict[str, Ten
 
 
 def read_header(path: Path) -> dict[str, Tensor]:
-    """Map a file and check every promise of its header; raises ModelError."""
+    """The tensors of a file, every promise of its header checked; raises ModelError."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         prefix = file.read(8)
@@ -131,7 +127,6 @@ def read_header(path: Path) -> dict[str, Tensor]:
                 hint="Download or save it again.",
             )
         header = _parse(path, file.read(length))
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size > 8 + length else None
     base, available = 8 + length, size - 8 - length
     tensors, spans = {}, []
     for name, entry in header.items():
@@ -151,7 +146,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
                 hint="Download or save it again.",
             )
         spans.append((start, stop, name))
-        tensors[name] = Tensor(name, dtype, shape, path, data, base + start)
+        tensors[name] = Tensor(name, dtype, shape, path, base + start)
     spans.sort()
     for (_, end, before), (start, _, after) in zip(spans, spans[1:], strict=False):
         if start < end:

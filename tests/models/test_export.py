@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -304,6 +305,17 @@ def fails(folder: Path) -> str:
     assert not list((folder / "cache").glob("files/*"))
     assert not list((folder / "cache").glob("staging/*"))
     return str(error.value)
+
+
+def test_weights_cut_short_under_the_export(tmp_path: Path) -> None:
+    def cut(sentence: str) -> None:
+        if "computing" in sentence:
+            os.truncate(tmp_path / "m" / "model.safetensors", 5000)
+
+    write_model(tmp_path / "m")
+    with pytest.raises(ModelError, match="was cut short while the tensor"):
+        prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c", progress=cut)
+    assert not list((tmp_path / "c" / "staging").iterdir())
 
 
 def test_a_model_that_changes_under_the_export_is_not_stored(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,14 @@ def test_values_of_each_type(tmp_path: Path, dtype: str) -> None:
     np.testing.assert_array_equal(tensor.rows(), values)
     np.testing.assert_array_equal(tensor.rows(2, 4), values[2:4])
     np.testing.assert_array_equal(np.concatenate(list(tensor.blocks())), values)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0)])
+def test_a_tensor_without_a_number(tmp_path: Path, shape: tuple[int, int]) -> None:
+    write_safetensors(tmp_path / "w", {"a": np.zeros(shape, np.float32)})
+    tensor = read_header(tmp_path / "w")["a"]
+    assert tensor.rows().shape == shape
+    assert sum(len(block) for block in tensor.blocks()) == shape[0]
 
 
 def test_blocks_of_a_tensor_larger_than_one_block(tmp_path: Path) -> None:
@@ -151,6 +160,16 @@ def test_numbers_that_are_not_finite(tmp_path: Path, bad: float, dtype: str) -> 
     tensor.rows(0, 2)
     with pytest.raises(ModelError, match=r"'a\.weight' holds NaN or infinity"):
         tensor.rows()
+
+
+def test_a_file_that_is_cut_short_after_its_header_was_read(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "w", {"a": np.ones((4, 4), np.float32)})
+    tensor = read_header(tmp_path / "w")["a"]
+    os.truncate(tmp_path / "w", tensor.start + 3 * 16)
+    np.testing.assert_array_equal(tensor.rows(0, 3), np.ones((3, 4)))
+    for rows in (slice(0, 4), slice(3, 4)):
+        with pytest.raises(ModelError, match="was cut short while the tensor 'a' was read"):
+            tensor.rows(rows.start, rows.stop)
 
 
 def test_huge_numbers_are_finite(tmp_path: Path) -> None:
