@@ -77,50 +77,62 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
     def say(sentence: str) -> None:
         progress(f"{source.title}: {sentence}")
 
-    with cache.staging() as folder:
-        say(f"reading {', '.join(source.weights)}")
-        original = _read(source, spec)
-        decoder, text = original.decoder, original.text
-        texts = _text_files(source, folder)
-        text_bytes = sum(file.bytes for file in texts.values())
-        variants: list[wire.Variant] = []
-        for files, checked in _write_and_verify(original, spec.quantization, folder, say):
-            for variant, found in checked.items():
-                graph = write_file(folder, files.graphs[variant])
-                described = _describe(variant, graph, files.weights, found, text_bytes)
-                say(_sentence(described, found))
-                variants.append(described)
-        manifest = wire.Manifest(
-            id=source.id,
-            revision=None,
-            title=source.title,
-            architecture=original.model_type,
-            parameters=sum(tensor.size for tensor in original.weights.values()),
-            licence=_licence(original, folder),
-            quantization=spec.quantization,
-            context_length=original.context,
-            vocab_size=decoder.vocab,
-            kv_cache=wire.KvCache(
-                layers=decoder.layers, heads=decoder.kv_heads, head_dim=decoder.head_dim
-            ),
-            tokenizer=wire.Tokenizer(
-                file=wire.File.of(texts["tokenizer.json"]),
-                config=_maybe(texts.get("tokenizer_config.json")),
-                chat_template=text.chat_template,
-                bos_token=text.bos_token,
-                eos_token=text.eos_token,
-                eos_token_ids=text.eos_token_ids,
-            ),
-            generation=wire.Generation.model_validate(dict(text.generation)),
-            variants=tuple(variants),
-        )
+    def require_unchanged() -> None:
         if cache.key(source, spec) != key:
             raise ModelError(
                 "a file of the model changed while it was exported",
                 where=source.folder,
                 hint="Build again when nothing writes to the folder any more.",
             )
+
+    with cache.staging() as folder:
+        try:
+            manifest = _export(source, spec, folder, say)
+        except ModelError:
+            require_unchanged()  # half old and half new, it would be blamed on the export
+            raise
+        require_unchanged()
         return cache.store(key, manifest.to_json(), sorted(folder.glob("*.bin")))
+
+
+def _export(source: Source, spec: ModelSpec, folder: Path, say: Progress) -> wire.Manifest:
+    """Write all files of the export into `folder` under their hashes."""
+    say(f"reading {', '.join(source.weights)}")
+    original = _read(source, spec)
+    decoder, text = original.decoder, original.text
+    texts = _text_files(source, folder)
+    text_bytes = sum(file.bytes for file in texts.values())
+    variants: list[wire.Variant] = []
+    for files, checked in _write_and_verify(original, spec.quantization, folder, say):
+        for variant, found in checked.items():
+            graph = write_file(folder, files.graphs[variant])
+            described = _describe(variant, graph, files.weights, found, text_bytes)
+            say(_sentence(described, found))
+            variants.append(described)
+    return wire.Manifest(
+        id=source.id,
+        revision=None,
+        title=source.title,
+        architecture=original.model_type,
+        parameters=sum(tensor.size for tensor in original.weights.values()),
+        licence=_licence(original, folder),
+        quantization=spec.quantization,
+        context_length=original.context,
+        vocab_size=decoder.vocab,
+        kv_cache=wire.KvCache(
+            layers=decoder.layers, heads=decoder.kv_heads, head_dim=decoder.head_dim
+        ),
+        tokenizer=wire.Tokenizer(
+            file=wire.File.of(texts["tokenizer.json"]),
+            config=_maybe(texts.get("tokenizer_config.json")),
+            chat_template=text.chat_template,
+            bos_token=text.bos_token,
+            eos_token=text.eos_token,
+            eos_token_ids=text.eos_token_ids,
+        ),
+        generation=wire.Generation.model_validate(dict(text.generation)),
+        variants=tuple(variants),
+    )
 
 
 def _read(source: Source, spec: ModelSpec) -> Original:
