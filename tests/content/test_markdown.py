@@ -81,6 +81,7 @@ def test_a_converter_forgets_the_page_before() -> None:
         ("*Text*{: style='color: red' }", "style="),
         ("Text\n{: onclick='x()' }", "onclick="),
         ("- <span style=x>in a list</span>", "<span style="),
+        ("<DIV CLASS=a ONCLICK=x></DIV>", "<DIV CLASS=a ONCLICK="),
     ],
 )
 def test_what_the_policy_would_block_is_refused(text: str, snippet: str) -> None:
@@ -101,6 +102,7 @@ def test_what_the_policy_would_block_is_refused(text: str, snippet: str) -> None
         "<!-- <script> -->",
         "a style=b, and once on=c",
         "<div class='style=x'></div>",
+        "<p title='plan one = a, style = b'>text</p>",
     ],
 )
 def test_what_the_policy_allows_passes(text: str) -> None:
