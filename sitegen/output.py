@@ -3,7 +3,8 @@
 `.sitegen-output.json` in the folder lists the files that sitegen wrote; its presence makes the
 folder ours. A write goes in four steps, and up to the third the folder's files are untouched:
 
-    check     every path, the folder, and whatever already lies where a file shall go
+    check     every path, the folder, whether another write is at work in it, and whatever
+              already lies where a file shall go
     stage     new and changed files, complete, in `.sitegen-staging/` inside the folder
     claim     the list of files names the old and the new ones, so that a crash from here on
               leaves nothing that the next write does not know as ours
@@ -56,7 +57,8 @@ def write(files: Mapping[str, Content], folder: Path) -> WriteReport:
 
     Files that somebody else put there stay. Raises OutputError before anything is changed: for a
     folder that is not ours or that another build writes to, a path that cannot be written, a
-    foreign file in the way, a source that cannot be read.
+    foreign file in the way, a source that cannot be read; later only for a disk that fails, and
+    then the next write completes this one.
     """
     _check_paths(files)
     is_new = not os.path.lexists(folder)
