@@ -4,7 +4,7 @@
 
 import { loadFiles } from "./loader.js";
 import { SitegenError } from "./protocol.js";
-import { ROOT, cachedBytes, fetchIndex, openFiles } from "./storage.js";
+import { ROOT, cachedBytes, fetchIndex, keepOnly, openFiles } from "./storage.js";
 
 /** @typedef {import("./protocol.js").FileRef} FileRef */
 /** @typedef {import("./protocol.js").Manifest} Manifest */
@@ -60,6 +60,23 @@ export async function isCached(index, entry) {
     }
   }
   return false;
+}
+
+/**
+ * Take off this device what only older versions of the site's models had: nothing else would ever
+ * remove it. With a manifest that cannot be read, nothing is removed.
+ * @param {ModelsIndex} index
+ */
+export async function forgetOldFiles(index) {
+  const binaries = Object.values(index.engine.builds).map(({ binary }) => binary);
+  const files = await Promise.all(
+    index.models.map(async (entry) => {
+      const manifest = await readManifest(entry);
+      const perVariant = manifest.variants.map((variant) => filesOf(manifest, variant, binaries[0]));
+      return [entry.manifest, ...perVariant.flat()];
+    }),
+  );
+  await keepOnly([...binaries, ...files.flat()]);
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 
 import { choose, chooseThreads, inspectBrowser, noBackendError } from "./backend.js";
-import { filesOf, isCached, readIndex, readManifest, sumBytes } from "./catalogue.js";
+import { filesOf, forgetOldFiles, isCached, readIndex, readManifest, sumBytes } from "./catalogue.js";
 import { Channel } from "./channel.js";
 import { Model } from "./model.js";
 import { checkLoadOptions } from "./options.js";
@@ -108,6 +108,7 @@ export async function load(name, options = {}) {
         storeEngine(index.engine.hash, build.modules, signal).catch(() => {}), // offline is an extra
       ]);
       if (signal?.aborted) throw abortedError();
+      void forgetOldFiles(index).catch(() => {}); // the next load tries again
       const fallbacks = [...refusals, ...failures];
       return new Model(channel, manifest, {
         name,

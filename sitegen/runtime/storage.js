@@ -66,6 +66,16 @@ export async function cachedBytes(refs) {
 }
 
 /**
+ * Delete all files but these.
+ * @param {FileRef[]} refs
+ */
+export async function keepOnly(refs) {
+  const files = await openFiles();
+  const kept = new Set(refs.map((ref) => new URL(ref.path, ROOT).href));
+  for (const { url } of (await files?.keys()) ?? []) if (!kept.has(url)) await files?.delete(url);
+}
+
+/**
  * Put everything but the model's files where the service worker finds it, also when it was
  * installed only during this visit and has seen none of these requests.
  * @param {string} hash  of the engine

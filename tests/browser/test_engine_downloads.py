@@ -176,6 +176,30 @@ def test_progress_counts_up_to_the_planned_bytes(make_site, open_page):
     assert again[-1]["cached_bytes"] == planned["bytes"]
 
 
+def test_files_that_no_model_of_the_site_has_any_more_are_removed(make_site, open_page):
+    page = open_page(make_site().url)
+    assert "info" in load(page, "tiny", backend="wasm")
+    before = assert_cache_is_sound(page)
+    gone = page.evaluate(
+        """async () => {
+          const [name] = (await caches.keys()).filter((name) => name.endsWith(":files"));
+          const cache = await caches.open(name);
+          const old = ["_sitegen/files/old.bin", "_sitegen/models/tiny.old.json"];
+          for (const url of old) await cache.put(url, new Response("of an older version"));
+          await sitegen.load("small", { backend: "wasm" });
+          const deadline = Date.now() + 20000;
+          while ((await cache.match(old[1])) && Date.now() < deadline) {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          return Promise.all(old.map(async (url) => !(await cache.match(url))));
+        }"""
+    )
+    assert gone == [True, True]
+    assert assert_cache_is_sound(page) > before
+    listed = page.evaluate("async () => sitegen.models()")
+    assert {each["name"] for each in listed if each["cached"]} >= {"tiny", "small"}
+
+
 def test_a_missing_index_is_said(make_site, open_page):
     site = make_site()
     page = open_page(site.url)
