@@ -15,6 +15,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,24 @@ class Tensor:
     def rows(self, start: int = 0, stop: int | None = None) -> Float32:
         """The rows `start:stop` of the first axis as a new float32 array.
 
-        Raises ModelError when one of them holds NaN or infinity, or is not there any more.
+        Raises ModelError when one of them holds NaN or infinity or is not there any more, OSError
+        when the file cannot be opened.
         """
-        height, *rest = self.shape
-        count = max((height if stop is None else min(stop, height)) - start, 0)
-        stored = np.empty((count, *rest), DTYPES[self.dtype])
         with self.path.open("rb") as file:
-            file.seek(self.start + start * math.prod(rest) * stored.itemsize)
-            read = file.readinto(stored.reshape(-1).view(np.uint8).data)
-        if read < stored.nbytes:
+            return self._rows(file, start, self.shape[0] if stop is None else stop)
+
+    def blocks(self) -> Iterator[Float32]:
+        """All rows in order, a cache-sized block at a time; raises as `rows` does."""
+        step = max(1, BLOCK_ELEMENTS // max(1, math.prod(self.shape[1:])))
+        with self.path.open("rb") as file:
+            for start in range(0, self.shape[0], step):
+                yield self._rows(file, start, start + step)
+
+    def _rows(self, file: BufferedReader, start: int, stop: int) -> Float32:
+        height, *rest = self.shape
+        stored = np.empty((max(min(stop, height) - start, 0), *rest), DTYPES[self.dtype])
+        file.seek(self.start + start * math.prod(rest) * stored.itemsize)
+        if file.readinto(stored.reshape(-1).view(np.uint8).data) < stored.nbytes:
             raise ModelError(
                 f"the file was cut short while the tensor {self.name!r} was read",
                 where=self.path,
@@ -81,12 +91,6 @@ class Tensor:
                 hint="The weights are damaged, or training diverged: save the model again.",
             )
         return values
-
-    def blocks(self) -> Iterator[Float32]:
-        """All rows in order, a cache-sized block at a time."""
-        step = max(1, BLOCK_ELEMENTS // max(1, math.prod(self.shape[1:])))
-        for start in range(0, self.shape[0], step):
-            yield self.rows(start, start + step)
 
 
 def open_weights(files: Mapping[str, Path], index: Path | None) -> dict[str, Tensor]:
