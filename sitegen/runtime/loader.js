@@ -171,7 +171,7 @@ async function download(url, ref, into, signal, onBytes, retryDelaysMs) {
       if (attempt === retryDelaysMs.length) {
         throw new SitegenError(
           "download-failed",
-          `The file ${ref.path} could not be downloaded (${reason}). Try again: what has arrived is kept.`,
+          `The file ${ref.path} could not be downloaded (${reason}). Check the connection, then try again.`,
           { file: ref.path, reason },
         );
       }

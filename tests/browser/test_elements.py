@@ -208,7 +208,7 @@ def test_a_failed_download_says_what_to_do_and_a_retry_goes_on(visit, server):
     agree(page)
     problem = page.locator(".problem")
     expect(problem).to_contain_text("The download stopped")
-    expect(problem).to_contain_text("What has arrived is kept.")
+    expect(problem).to_contain_text("then try again. What has arrived is kept.")
     server.faults.clear()
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".message.user")).to_contain_text("Who sings?")

@@ -84,7 +84,7 @@ def test_a_connection_that_always_fails_ends_with_what_to_do(make_site, open_pag
     page = open_page(site.url)
     failed = load(page, "small", backend="wasm")
     assert failed["kind"] == "download-failed"
-    assert "Try again: what has arrived is kept." in failed["message"]
+    assert "Check the connection, then try again." in failed["message"]
     assert_cache_is_sound(page)
 
 

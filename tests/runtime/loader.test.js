@@ -167,7 +167,7 @@ for (const fault of [send503, cutHalfWay]) {
       const options = { root, store: new MemoryStore(), retryDelaysMs: NO_WAIT };
       await assert.rejects(loadFiles(wanted(REFS.slice(0, 1)), options), {
         kind: "download-failed",
-        message: /could not be downloaded .* Try again: what has arrived is kept/,
+        message: /could not be downloaded .* Check the connection, then try again\./,
       });
       assert.equal(requests.length, 3);
     }));
