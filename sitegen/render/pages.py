@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -205,13 +206,29 @@ def _downloads(manifest: Mapping[str, Any], bundle: Bundle) -> tuple[int, int]:
     return min(totals), max(totals)
 
 
+class _Loader(jinja2.FileSystemLoader):
+    """Finds templates, and says which line of which one is not UTF-8."""
+
+    def get_source(
+        self, environment: jinja2.Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        try:
+            return super().get_source(environment, template)
+        except UnicodeDecodeError as error:
+            places = [Path(folder, template) for folder in self.searchpath]
+            found = next(str(place) for place in places if place.is_file())
+            line = error.object.count(b"\n", 0, error.start) + 1
+            problem = "this line is not UTF-8"
+            raise jinja2.TemplateSyntaxError(problem, line, template, found) from None
+
+
 class _Templates:
     """The theme's templates; every mistake in one becomes a ThemeError with its line."""
 
     def __init__(self, theme: Theme) -> None:
         self._theme = theme
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader([folder / "templates" for folder in theme.folders]),
+            loader=_Loader([folder / "templates" for folder in theme.folders]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             auto_reload=False,

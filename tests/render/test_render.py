@@ -242,6 +242,14 @@ def test_what_a_template_cannot_compute_is_its_mistake(
     assert str(error.value).startswith(f"{path}:2: this template cannot be filled in: {problem}")
 
 
+def test_a_template_that_is_not_utf8_is_named_by_line(site: Write, tmp_path: Path) -> None:
+    path = "themes/default/templates/page.html"
+    root = site({"content/index.md": "# Home", path: ""})
+    (root / path).write_bytes(b"one\ncaf\xe9\n")
+    with pytest.raises(ThemeError, match=f"^{path}:2: .*this line is not UTF-8"):
+        rendered(root, tmp_path)
+
+
 def test_options_have_the_theme_s_defaults_and_types(site: Write, tmp_path: Path) -> None:
     theme = """
 [options.words]
