@@ -96,7 +96,7 @@ def load(config: SiteConfig) -> Theme:
         )
     default = [root / DEFAULT for root in roots if (root / DEFAULT).is_dir()]
     folders = tuple(dict.fromkeys([*own, *default]))
-    static = _static(folders)
+    static = _static(folders, config.root)
     return Theme(
         name=name,
         folders=folders,
@@ -106,13 +106,21 @@ def load(config: SiteConfig) -> Theme:
     )
 
 
-def _static(folders: tuple[Path, ...]) -> dict[str, Path]:
+def _static(folders: tuple[Path, ...], root: Path) -> dict[str, Path]:
+    """Path below `static/` → file; a theme in the site `root` publishes the site's files only."""
     found: dict[str, Path] = {}
     for folder in folders:
         base = folder / "static"
         for path in sorted(base.rglob("*")):
             name = path.relative_to(base)
             if path.is_file() and not any(part.startswith(".") for part in name.parts):
+                is_own = folder.is_relative_to(root / "themes")
+                if is_own and not path.resolve().is_relative_to(root.resolve()):
+                    raise ThemeError(
+                        f"a symbolic link that leads out of the site, to {path.resolve()}",
+                        where=path,
+                        hint="Copy the file: what is published lies in the site's own folder.",
+                    )
                 found.setdefault(name.as_posix(), path)
     return dict(sorted(found.items()))
 

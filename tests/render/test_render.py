@@ -289,6 +289,18 @@ default = 1.5
         assert str(error.value) == (f'themes/mine/theme.toml:3:11: "options.x.default" {message}')
 
 
+def test_a_theme_publishes_no_file_from_outside(site: Write, tmp_path: Path) -> None:
+    root = site({"content/index.md": "# Home", "themes/default/static/a.txt": "", "b.txt": "b"})
+    link = root / "themes/default/static/link.txt"
+    link.symlink_to("../../../b.txt")
+    assert any(path.endswith("/link.txt") for path in rendered(root, tmp_path))
+    link.unlink()
+    (tmp_path / "secret.txt").write_text("secret")
+    link.symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(ThemeError, match="link.txt: a symbolic link that leads out of the site"):
+        rendered(root, tmp_path)
+
+
 def test_a_theme_may_not_lie_elsewhere(site: Write, tmp_path: Path) -> None:
     for name in ("../elsewhere", "..", ".hidden", "default/../../elsewhere"):
         root = site({
