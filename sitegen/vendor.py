@@ -117,7 +117,6 @@ def ensure(
         # A damaged cache is no one's mistake: it is fetched anew.
         if _first_problem(cached, pinned, digests.of) is not None:
             _fetch(pinned, cached, progress)
-            _first_problem(cached, pinned, digests.of)  # remembers the digests
         found = cached
     digests.save()
     return {file.place: found / file.place for package in pinned for file in package.files}

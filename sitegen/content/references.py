@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def _resolve(
             )
         return shared[spec.id]
     if spec.id.startswith("."):
-        if not (root / spec.id).is_dir():
+        if not os.path.isdir(root / spec.id):  # also False for a name too long to exist
             raise ContentError(
                 f'there is no model folder "{spec.id}"',
                 where=where,

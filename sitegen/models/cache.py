@@ -132,7 +132,9 @@ def _import_exporter() -> None:
     """Import in a thread what an export needs: it takes as long as hashing weights never seen."""
 
     def run() -> None:
-        with contextlib.suppress(ImportError):  # raised again where the export starts
+        # An ImportError is raised again where the export starts; a RuntimeError says that the
+        # program ends already, because the model was in the cache under another modification time.
+        with contextlib.suppress(ImportError, RuntimeError):
             importlib.import_module("sitegen.models.export")
 
     threading.Thread(target=run).start()
