@@ -77,7 +77,7 @@ def plot_losses(log: Path, out: Path) -> None:
         millions, [float(r["held_out_loss"]) for r in rows], label="held out", color="#b5472f"
     )
     axes.set_yscale("log")
-    ticks = [0.5, 0.6, 0.8, 1, 1.5, 2, 3, 4, 6]
+    ticks = [0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3, 4, 6]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("tokens seen (millions)")
