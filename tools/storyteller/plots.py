@@ -231,10 +231,10 @@ GUIDE: dict[str, Step] = {
         "{H} took {T} and {play} it with all {his} might. The others heard it and followed the sound [home|to safety].",
     ),
     "wear": (
-        "{H} waved {T} high above {his} head. Now everyone could see {him}, and they followed {him} to safety.",
+        "{H} waved {T} high above {his} head. In the next flash of lightning everyone saw {him}, and they followed {him} to safety.",
     ),
     "toy": (
-        "{H} held up {T}, so bright that nobody could miss {it}. The others followed {him} all the way to safety.",
+        "{H} held {T} up high. In the next flash of lightning everyone saw {him}, and they followed {him} to safety.",
     ),
     "gem": (
         "{H} held up {T}. {^itS} caught the last bit of light and sparkled, and everyone followed the sparkle to safety.",
@@ -558,7 +558,7 @@ PLOTS: list[Plot] = [
                     "from then on, the dark was [a friend|just the time when stars come out].",
                     "and from that night on, {H} slept [soundly|peacefully] with {T} beside {him}.",
                     "{H} was still a little afraid sometimes. But now {he} knew that {he} could be brave, too.",
-                    "since then, {H} and {h} often sat {inP} at night, with {T} beside them, and told each other stories.",
+                    "from then on, {H} and {h} often sat {inP} at night, with {T} beside them, and told each other stories.",
                 ),
             ],
         ],
@@ -592,12 +592,12 @@ PLOTS: list[Plot] = [
                     "carrying {T} with great care, {he} walked to {P} to meet {h}.",
                 ),
                 (
-                    "~on the way it began to rain, but {H} kept {T} dry under {his} coat.",
-                    "~the wind blew hard, but {H} held {T} tight.",
-                    "~the way was long, but {H} hummed a little song.",
+                    "~on the way, {H} hummed a little song.",
+                    "~{he} held {T} tight and could hardly wait.",
+                    "~nobody had ever carried a present so carefully.",
                 ),
                 (
-                    '"This is for you," said {H}, and held out {T}.',
+                    '"For you," said {H}, and held out {T}.',
                     '"Happy birthday, my friend!" said {H}, and gave {T} to {h}.',
                     "{inP}, {he} put {T} into the {hhands} of {h}.",
                 ),
@@ -1446,7 +1446,7 @@ PLOTS: list[Plot] = [
             [
                 (
                     'on the last day, {h} smiled. "You worked well," said {h}, and gave {him} {aT}.',
-                    'on the seventh evening, {h} went away and came back with {aT}. "This is for you," said {h}.',
+                    'on the seventh evening, {h} went away and came back with {aT}. "For you," said {h}.',
                 ),
                 (
                     "{H} could not believe it. {^he} looked at {T} from all sides.",
@@ -1597,7 +1597,7 @@ PLOTS: list[Plot] = [
                 ),
                 (
                     "and {H} knew that every kindness finds its way back.",
-                    "since then, {T} {was} theirs together, and so was every happy day.",
+                    "from then on, {T} belonged to both of them, and so did every happy day.",
                     "that evening they drank cocoa by the fire, and {T} lay on the table between them.",
                 ),
             ],
@@ -1889,7 +1889,7 @@ PLOTS: list[Plot] = [
             ],
             [
                 (
-                    '{H} brought out {T}. "This is for you," {he} said.',
+                    '{H} brought out {T}. "For you," {he} said.',
                     'then {H} gave {h} the present. "We all love you," {he} said.',
                 ),
                 (
