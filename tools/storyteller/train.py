@@ -1,4 +1,4 @@
-"""Trains the storyteller: a small Llama on the generated corpus, on a CPU, in about an hour.
+"""Trains the storyteller: a small Llama on the generated corpus, on a CPU, in an hour or more.
 
 Usage: python train.py RUN_FOLDER --minutes 75 [--resume]
 
