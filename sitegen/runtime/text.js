@@ -3,9 +3,9 @@
  */
 
 import { Template } from "./vendor/jinja/jinja.js";
-import { Tokenizer } from "./vendor/tokenizers/tokenizers.js";
 import { createTextStream } from "./decode.js";
 import { SitegenError } from "./protocol.js";
+import { createTokenizer } from "./tokenizer.js";
 
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").Prompt} Prompt */
@@ -28,7 +28,7 @@ const SPECIAL_TOKENS = ["bos_token", "eos_token", "unk_token", "pad_token", "sep
  * @returns {Text}
  */
 export function createText(tokenizerJson, tokenizerConfig, files) {
-  const tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
+  const tokenizer = createTokenizer(tokenizerJson);
   const template = files.chat_template === null ? null : new Template(files.chat_template);
   const variables = templateVariables(tokenizerConfig, files);
   return {

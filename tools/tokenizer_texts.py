@@ -1,0 +1,88 @@
+"""What the tokenizers of tokenizer_families.py are trained on, and what they are asked."""
+
+CORPUS = [
+    "Once upon a time there was a little fox who lived by the river.",
+    'The fox said: "Don\'t go there!" and ran home, quickly; nobody followed.',
+    "def add(a, b):\n    return a + b  # 12345",
+    "Das Mädchen aß süße Äpfel. Élève, façade, naïve, Ωmega, Привет мир.",
+    "今天天气很好。東京は日本の首都です。 한국어 문장입니다.",
+    "emoji: 🦊🌍👩‍👩‍👧‍👦 🏳️‍🌈 done 🇩🇪",
+]
+
+# Where splits begin and end: spaces of all kinds, digits, letters, marks, punctuation, cases.
+BORDERS = [
+    "a\u0085b\ufeffc\u00a0d\u2003e\u200bf\u3000g",
+    " \ufeffa \u0085b \u0085\u0085 \ufeff\ufeff\n\ufeff\n\u0085 c",
+    "a1b22c333d4444 5555 1,000.50 ½² Ⅷ१२a",
+    "don't DON'T 'S 'ſ 'll'LL",
+    "aBcDEf GHi ǅz ªb",
+    "a.b,,c!?d--e $5 ^^~~ “q”",
+    "e\u0301e\u0301 \u0301a की का नमस्ते",
+    "日本語。日本語 カナかな漢字abc",
+    "a\n\nb\r\n\r\nc\n d  \n\te\t\tf   g",
+    "x/y//z\n//a(b)[c]{d}",
+]
+
+# What readers type, and what they should not.
+TEXTS = [
+    *CORPUS,
+    "",
+    " ",
+    "  ",
+    "\n",
+    "a",
+    "it's we're they'll I'd I'M 'S",
+    "'ſ 'K don’t",
+    "\r\n\r\n a\r b\n\n\nc",
+    " \t\x0b\x0c x \x85y\xa0z\u2003w\u2028v\u3000u\ufeffb\u200b\u180e.",
+    "\x00\x01\x1b[31m\x7f\x9f",
+    "\ufeffBOM",
+    "👩\u200d👩\u200d👧\u200d👦🏳\ufe0f\u200d🌈🇩🇪👍🏽✊🏿❤\ufe0f",
+    "e\u0301 Å Å Å n\u0303 \u0301lead",
+    "مرحبا بالعالم، كيف حالك؟",
+    "नमस\u094dत\u0947 द\u0941न\u093fय\u093e। क\u094dषत\u094dर\u093fय",
+    "สว\u0e31สด\u0e35ชาวโลก ภาษาไทย",
+    "今天天气很好。東京は日本の首都です。𠀀𪜶 한국어",
+    "Ωμέγα ΟΔΟΣ ὈΔΥΣΣΕΎΣ İstanbul ß ẞ ŉ",
+    "x=1;\n\tif(y>=2){return `a${b}`;} // ok\n",
+    "1234567890123 ١٢٣ ²³ ½ Ⅷ 𝟘𝟙 1,000.50",
+    "<|endoftext|>",
+    "a <|im_start|>  user\nx<|im_end|>\n",
+    "<s>hello</s> <mask>  x  <mask>y",
+    " <unk> [MASK] [CLS]x[SEP]",
+    "<|end|>  \n x <|user|>\n",
+    "<l>a  <l> b<r>  c <lr>\n\t<lr> d",
+    "foxes fox fox, the fox. prefox _fox fox1 <n> x <n>  x river  river riverbed",
+    "<|a|><|b|><|a|>",
+    "<｜begin▁of▁sentence｜> <think> a</think>",
+    "▁ under ▁▁ lower ▁",
+    "  lead and trail   ",
+    "�\ufffe\U0010ffff\ue000",
+    "ﬁ ﬂ ① Ａ ｶﾞ ～ ㍿ ﷺ",
+    "below the  Ġbelow Ġ",
+    "<0x41><0xE2>",
+    "constructor __proto__ toString hasOwnProperty",
+    "the \u0301 a\u200db a\u200cb",
+    "\n\n\n\n\t\t\t    x    \n",
+    "...!!!???——“quotes”¿¡",
+    "$10 + €5 = £3 ^ ~ ` | < >",
+    "https://example.com/a?b=c&d=%20#e",
+    "don't DON'T can''t '' ' ",
+    "a\u0300\u0301\u0302 b⃝",
+    "🇩🇪🇩",
+    "한 각",
+    "Ǆ ǅ ǆ ʰ ʱ Ⓐ ª º",
+    "२३४ ๑๒๓ 一二三",
+    "zero\u200bwidth\u2060joiner\xadsoft",
+]
+
+# Long texts: a piece and how often it is repeated.
+LONG = [
+    ("a", 100_000),
+    ("onceuponatimethefox", 5_263),
+    ("今天天气很好東京は", 3_704),
+    ("1234567890", 1_000),
+    (" ", 10_000),
+    ("\n ", 5_000),
+    ("<s>", 10_000),
+]
