@@ -98,7 +98,7 @@ def model(
 
     names = ["webgpu-f32" if "webgpu" in each else "wasm" for each in backends]
     manifest: dict[str, Any] = {
-        "version": 1,
+        "version": 2,
         "id": "./tiny",
         "revision": None,
         "title": "Tiny",
@@ -108,7 +108,7 @@ def model(
         "quantization": "q4",
         "context_length": 64,
         "vocab_size": 10,
-        "kv_cache": {"layers": 1, "heads": 1, "head_dim": 4},
+        "cache": [{"kind": "attention", "heads": 1, "head_dim": 4}],
         "tokenizer": {
             "file": keep(b"{}"),
             "config": None,

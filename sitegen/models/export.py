@@ -16,8 +16,11 @@ from sitegen.errors import ModelError
 from sitegen.models import manifest as wire
 from sitegen.models.cache import Cache, Model
 from sitegen.models.families import Decoder, read_decoder
-from sitegen.models.graph import EXTERNAL_NAME, build
+from sitegen.models.fields import read_json
+from sitegen.models.graph import Graph
+from sitegen.models.inventory import Inventory
 from sitegen.models.jobs import CORES_EACH, Jobs
+from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.quantize import Storage
 from sitegen.models.shards import File, ShardWriter, join, write_file
 from sitegen.models.source import Source
@@ -53,6 +56,7 @@ class Original:
     source: Source
     model_type: str
     decoder: Decoder
+    inventory: Inventory
     text: Text
     weights: Mapping[str, Tensor]
     context: int
@@ -119,9 +123,7 @@ def _export(source: Source, spec: ModelSpec, folder: Path, say: Progress) -> wir
         quantization=spec.quantization,
         context_length=original.context,
         vocab_size=decoder.vocab,
-        kv_cache=wire.KvCache(
-            layers=decoder.layers, heads=decoder.kv_heads, head_dim=decoder.head_dim
-        ),
+        cache=tuple(wire.layer_cache(layer) for layer in original.inventory.layers),
         tokenizer=wire.Tokenizer(
             file=wire.File.of(texts["tokenizer.json"]),
             config=_maybe(texts.get("tokenizer_config.json")),
@@ -139,13 +141,15 @@ def _read(source: Source, spec: ModelSpec) -> Original:
     """Read and check everything but the weights' numbers; raises ModelError."""
     model_type, decoder = read_decoder(source.files["config.json"])
     card = source.files.get("README.md")
+    inventory = decoder.inventory()
     return Original(
         source=source,
         model_type=model_type,
         decoder=decoder,
+        inventory=inventory,
         context=_context(decoder, spec, source),
         text=read_text(source.files, decoder.vocab),
-        weights=_checked_weights(source, decoder),
+        weights=_checked_weights(source, decoder, inventory.tensors),
         licence_id=wire.licence_id(card) if card else None,
     )
 
@@ -198,9 +202,9 @@ def _task(original: Original, say: Progress) -> Task:
 
 def _write(variants: Sequence[Variant], original: Original, folder: Path, say: Progress) -> Written:
     """Write the weights file that `variants` share, and make their graphs."""
-    decoder, weights, storage = original.decoder, original.weights, variants[0].storage
-    with ShardWriter(folder, _weights_progress(storage, decoder, say)) as writer:
-        graphs = {v: build(decoder, weights, v, writer, original.context) for v in variants}
+    storage = variants[0].storage
+    with ShardWriter(folder, _weights_progress(storage, original.inventory, say)) as writer:
+        graphs = {variant: _graph(original, variant, writer) for variant in variants}
     joined = folder / storage
     joined.mkdir()
     join(folder, writer.shards, joined / EXTERNAL_NAME)
@@ -209,13 +213,21 @@ def _write(variants: Sequence[Variant], original: Original, folder: Path, say: P
     return Written(graphs, described, joined)
 
 
+def _graph(original: Original, variant: Variant, writer: ShardWriter) -> bytes:
+    """The graph of one variant; its tensors are in `writer` when this returns."""
+    graph = Graph(original.weights, variant, writer, original.context)
+    original.decoder.forward(graph)
+    return graph.serialized()
+
+
 def _verify(
     variant: Variant, files: Written, original: Original, task: Task, say: Progress
 ) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     say(f"verifying {variant.name}")
     graph = files.graphs[variant]
-    runner = Runner(graph, files.joined, original.decoder, variant, threads=CORES_EACH)
+    layers = original.inventory.layers
+    runner = Runner(graph, files.joined, layers, variant, threads=CORES_EACH)
     return verify(runner, variant, task)
 
 
@@ -226,9 +238,11 @@ def _compare(checked: Mapping[Variant, Verified]) -> None:
         compare_halves(half, single, variant)
 
 
-def _weights_progress(storage: Storage, decoder: Decoder, say: Progress) -> Callable[[int], None]:
+def _weights_progress(
+    storage: Storage, inventory: Inventory, say: Progress
+) -> Callable[[int], None]:
     per_weight = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}[storage]
-    weights = sum(math.prod(tensor.shape) for tensor in decoder.tensors().values())
+    weights = sum(math.prod(shape) for shape in inventory.tensors.values())
     total = int(per_weight * weights)  # norms and rotations not counted
 
     def written(done: int) -> None:
@@ -250,9 +264,11 @@ def _context(decoder: Decoder, spec: ModelSpec, source: Source) -> int:
     return spec.context
 
 
-def _checked_weights(source: Source, decoder: Decoder) -> dict[str, Tensor]:
-    """The tensors of the family, each of the shape that config.json promises."""
-    stored, expected = open_weights(source.weights, source.index), decoder.tensors()
+def _checked_weights(
+    source: Source, decoder: Decoder, expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
+    """The tensors of the network, each of the shape that config.json promises."""
+    stored = open_weights(source.weights, source.index)
     config = source.files["config.json"]
     unknown = sorted(n for n in stored if n not in expected and not decoder.ignored(n))
     missing = sorted(name for name in expected if name not in stored)
@@ -273,14 +289,24 @@ def _checked_weights(source: Source, decoder: Decoder) -> dict[str, Tensor]:
             hint="Leaving them out would change the model. Does `model_type` name its family, and "
             "are the bias flags set?",
         )
-    for name, want in expected.items():
-        if stored[name].shape != want.shape:
+    for name, shape in expected.items():
+        if stored[name].shape != shape:
             raise ModelError(
                 f"the tensor {name!r} has shape {list(stored[name].shape)}; {config.name} makes it "
-                f"{list(want.shape)} ({want.keys})",
+                f"{list(shape)}{_keys(config, shape)}",
                 where=stored[name].path,
             )
     return {name: stored[name] for name in expected}
+
+
+def _keys(config: Path, shape: Sequence[int]) -> str:
+    """The keys of config.json that may have led to a shape, by their values."""
+    keys = [
+        f"{key} is {value}"
+        for key, value in read_json(config).items()
+        if type(value) is int and value > 1 and value in shape
+    ]
+    return f" ({', '.join(keys)})" if keys else ""
 
 
 def _some(names: list[str]) -> str:

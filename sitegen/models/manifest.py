@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sitegen.config import Quantization
 from sitegen.errors import ModelError
-from sitegen.models import shards
+from sitegen.models import inventory, shards
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Natural = Annotated[int, Field(ge=0, strict=True)]
@@ -42,10 +42,26 @@ class Licence(Record):
     card: File | None
 
 
-class KvCache(Record):
-    layers: Positive
+class AttentionCache(Record):
+    kind: Literal["attention"] = "attention"
     heads: Positive
     head_dim: Positive
+
+
+class ConvolutionCache(Record):
+    kind: Literal["convolution"] = "convolution"
+    length: Positive
+    width: Positive
+
+
+LayerCache = Annotated[AttentionCache | ConvolutionCache, Field(discriminator="kind")]
+
+
+def layer_cache(cache: inventory.LayerCache) -> AttentionCache | ConvolutionCache:
+    """A layer's cache as the browser reads it."""
+    if isinstance(cache, inventory.AttentionCache):
+        return AttentionCache(heads=cache.heads, head_dim=cache.head_dim)
+    return ConvolutionCache(length=cache.length, width=cache.width)
 
 
 class Tokenizer(Record):
@@ -88,7 +104,7 @@ class Variant(Record):
 
 
 class Manifest(Record):
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     id: Filled
     revision: str | None
     title: Filled
@@ -98,7 +114,7 @@ class Manifest(Record):
     quantization: Quantization
     context_length: Positive
     vocab_size: Positive
-    kv_cache: KvCache
+    cache: Annotated[tuple[LayerCache, ...], Field(min_length=1)]
     tokenizer: Tokenizer
     generation: Generation
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]

@@ -8,13 +8,13 @@ what the writer divided by.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitegen.errors import ModelError
+from sitegen.models.matrix import COLUMN_SLICE_BYTES, Matrix, column_slices
 from sitegen.models.weights import Float32, Tensor
 
 Storage = Literal["int4", "int8", "fp32"]
@@ -22,36 +22,6 @@ Role = Literal["embedding", "head", "linear"]
 
 INT4_BLOCK = 32  # weights that share a scale; the block size onnxruntime's kernels are tuned for
 INT8_ZERO = 128  # what stands for 0
-COLUMN_SLICE_BYTES = 64 << 20  # of a transposed matrix held in memory
-
-
-def bits(role: Role, storage: Storage) -> Literal[4, 8, 32]:
-    """How many bits a weight of this role gets: the whole policy."""
-    widths: dict[Storage, Literal[4, 8, 32]] = {"int4": 4, "int8": 8, "fp32": 32}
-    return widths[storage]
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Weights (rows, columns) = (outputs, inputs): one tensor, or several below each other."""
-
-    tensors: tuple[Tensor, ...]
-
-    @property
-    def name(self) -> str:
-        return "+".join(tensor.name for tensor in self.tensors)
-
-    @property
-    def rows(self) -> int:
-        return sum(tensor.shape[0] for tensor in self.tensors)
-
-    @property
-    def columns(self) -> int:
-        return self.tensors[0].shape[1]
-
-    def blocks(self) -> Iterator[Float32]:
-        for tensor in self.tensors:
-            yield from tensor.blocks()
 
 
 def int4_block(rows: Float32) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
@@ -100,7 +70,7 @@ class Int4:
             raise ModelError(
                 f"{matrix.name} has rows of {matrix.columns} weights; int4 needs a multiple of "
                 f"{INT4_BLOCK}",
-                where=matrix.tensors[0].path,
+                where=matrix.tensor.path,
                 hint="Write `quantization: fp32` for this model.",
             )
         self.matrix = matrix
@@ -109,7 +79,7 @@ class Int4:
     def packed(self) -> Iterator[NDArray[np.uint8]]:
         for rows in self.matrix.blocks():
             packed, scales = int4_block(rows)
-            check_float16(scales, self.matrix.name, self.matrix.tensors[0])
+            check_float16(scales, self.matrix.name, self.matrix.tensor)
             self._scales.append(scales)
             yield packed
 
@@ -145,24 +115,6 @@ class Int8:
             self.scales[start : start + len(rows)] = scales
             start += len(rows)
             yield q
-
-
-def transposed(matrix: Matrix, limit: int = COLUMN_SLICE_BYTES) -> Iterator[Float32]:
-    """Unquantized (columns, rows) in slices of columns."""
-    for columns in column_slices(matrix, limit // 4):
-        out = np.empty((columns.stop - columns.start, matrix.rows), np.float32)
-        start = 0
-        for rows in matrix.blocks():
-            out[:, start : start + len(rows)] = rows[:, columns].T
-            start += len(rows)
-        yield out
-
-
-def column_slices(matrix: Matrix, elements: int) -> Iterator[slice]:
-    """Slices of columns that hold at most so many elements."""
-    step = max(1, elements // matrix.rows)
-    for start in range(0, matrix.columns, step):
-        yield slice(start, min(start + step, matrix.columns))
 
 
 def check_float16(values: NDArray[np.float16], name: str, tensor: Tensor) -> None:

@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from sitegen.errors import ModelError
-from sitegen.models.families import Fields, read_json
+from sitegen.models.fields import Fields, read_json
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sitegen.errors import ModelError
-from sitegen.models.families import Decoder
+from sitegen.models.inventory import LayerCache, cache_tensors
 from sitegen.models.quantize import Storage
 from sitegen.models.variants import Variant
 from sitegen.models.weights import Float32
@@ -84,15 +84,28 @@ class Verified:
     self_check: SelfCheck
 
 
-State = tuple[Float32, list[NDArray[Any]]]
-"""Logits of the last positions (keep, vocab), and the KV cache after them."""
+@dataclass(frozen=True)
+class Past:
+    """What the layers keep of so many tokens, in the order of `cache_tensors`."""
+
+    tokens: int
+    tensors: Sequence[NDArray[Any]]
+
+
+State = tuple[Float32, Past]
+"""Logits of the last positions (keep, vocab), and the cache after them."""
 
 
 class Runner:
     """One variant under onnxruntime on this machine's CPU."""
 
     def __init__(
-        self, graph: bytes, weights: Path, decoder: Decoder, variant: Variant, threads: int = 1
+        self,
+        graph: bytes,
+        weights: Path,
+        layers: Sequence[LayerCache],
+        variant: Variant,
+        threads: int = 1,
     ):
         """weights: the folder of the joined file, which onnxruntime maps instead of copying it."""
         options = onnxruntime.SessionOptions()
@@ -109,26 +122,24 @@ class Runner:
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
         )
-        self._decoder, self._dtype = decoder, variant.dtype
-        self._names = [f"{n}.{kind}" for n in range(decoder.layers) for kind in ("key", "value")]
+        self._dtype, self._cache = variant.dtype, cache_tensors(layers)
 
-    def empty(self) -> list[NDArray[Any]]:
+    def empty(self) -> Past:
         """The cache before the first token."""
-        shape = (1, self._decoder.kv_heads, 0, self._decoder.head_dim)
-        return [np.zeros(shape, self._dtype) for _ in self._names]
+        return Past(0, [np.zeros(tensor.shape, self._dtype) for tensor in self._cache])
 
-    def forward(self, ids: Sequence[int], past: list[NDArray[Any]], keep: int) -> State:
+    def forward(self, ids: Sequence[int], past: Past, keep: int) -> State:
         """Run `ids` after `past`; logits of the last `keep` of them."""
-        seen = past[0].shape[2]
+        total = past.tokens + len(ids)
         feed = {
             "input_ids": np.array([ids], np.int64),
-            "attention_mask": np.ones((1, seen + len(ids)), np.int64),
+            "attention_mask": np.ones((1, total), np.int64),
             "num_logits_to_keep": np.array(keep, np.int64),
         }
-        feed.update(zip((f"past_key_values.{name}" for name in self._names), past, strict=True))
-        names = ["logits", *(f"present.{name}" for name in self._names)]
+        feed.update(zip((tensor.past for tensor in self._cache), past.tensors, strict=True))
+        names = ["logits", *(tensor.present for tensor in self._cache)]
         logits, *present = self._session.run(names, feed)
-        return logits[0].astype(np.float32), present
+        return logits[0].astype(np.float32), Past(total, present)
 
 
 def verify(runner: Runner, variant: Variant, task: Task) -> Verified:

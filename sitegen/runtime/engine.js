@@ -8,6 +8,7 @@ import { SitegenError } from "./protocol.js";
 /** @typedef {import("onnxruntime-common").Tensor} Tensor */
 /** @typedef {import("onnxruntime-common").InferenceSession} InferenceSession */
 /** @typedef {import("./protocol.js").LoadTask} LoadTask */
+/** @typedef {import("./protocol.js").Manifest} Manifest */
 
 /**
  * Start the chosen build. A worker can hold one: its binary is compiled into the module.
@@ -53,7 +54,7 @@ export class Engine {
   constructor(ort, session, { manifest, variant, backend }) {
     this.ort = ort;
     this.session = session;
-    this.kvShape = manifest.kv_cache;
+    this.cache = cacheTensors(manifest.cache);
     this.dtype = variant.dtype;
     /** Settles when the graphics device is gone. @type {Promise<unknown>} */
     this.lost =
@@ -72,7 +73,7 @@ export class Engine {
     const { variant, backend, manifest } = task;
     /** @type {Record<string, "cpu" | "gpu-buffer">} */
     const places = { logits: "cpu" };
-    for (const name of kvNames(manifest.kv_cache.layers, "present")) places[name] = "gpu-buffer";
+    for (const { present } of cacheTensors(manifest.cache)) places[present] = "gpu-buffer";
     const session = await ort.InferenceSession.create(graph, {
       executionProviders: [backend],
       // Errors only: on WebGPU it warns of the shape nodes that it rightly leaves to the CPU.
@@ -89,18 +90,15 @@ export class Engine {
   }
 }
 
-/** A token sequence and its KV cache; the cache of `length` tokens is used by the next run. */
+/** A token sequence and its cache; what the layers keep of `length` tokens, the next run uses. */
 export class Sequence {
   /** @param {Engine} engine */
   constructor(engine) {
     this.engine = engine;
     this.length = 0;
-    const { layers, heads, head_dim } = engine.kvShape;
     /** @type {Record<string, Tensor>} */
     this.past = {};
-    for (const name of kvNames(layers, "past_key_values")) {
-      this.past[name] = emptyTensor(engine, [1, heads, 0, head_dim]);
-    }
+    for (const { past, shape } of engine.cache) this.past[past] = zeros(engine, shape);
   }
 
   /**
@@ -131,9 +129,7 @@ export class Sequence {
       );
     }
     this.dispose();
-    for (const name of Object.keys(this.past)) {
-      this.past[name] = outputs[name.replace("past_key_values", "present")];
-    }
+    for (const { past, present } of this.engine.cache) this.past[past] = outputs[present];
     this.length = total;
     const logits = outputs.logits; // (1, 1, vocab)
     return this.engine.dtype === "float16"
@@ -150,21 +146,34 @@ export class Sequence {
 }
 
 /**
- * @param {number} layers
- * @param {"past_key_values" | "present"} prefix
+ * The tensors of a graph's cache, layer by layer; shapes with 0 for the tokens so far.
+ * @param {Manifest["cache"]} layers
+ * @returns {{ past: string, present: string, shape: number[] }[]}
  */
-function kvNames(layers, prefix) {
-  return Array.from({ length: layers }, (_, n) => [`${prefix}.${n}.key`, `${prefix}.${n}.value`]).flat();
+export function cacheTensors(layers) {
+  return layers.flatMap((layer, n) => {
+    if (layer.kind === "convolution") {
+      const shape = [1, layer.length, layer.width];
+      return [{ past: `past_convolution.${n}`, present: `present_convolution.${n}`, shape }];
+    }
+    const shape = [1, layer.heads, 0, layer.head_dim];
+    return ["key", "value"].map((kind) => ({
+      past: `past_key_values.${n}.${kind}`,
+      present: `present.${n}.${kind}`,
+      shape,
+    }));
+  });
 }
 
 /**
  * @param {Engine} engine
- * @param {number[]} shape  with a zero in it
+ * @param {number[]} shape
  */
-function emptyTensor({ ort, dtype }, shape) {
+function zeros({ ort, dtype }, shape) {
+  const size = shape.reduce((product, length) => product * length, 1);
   return dtype === "float16"
-    ? new ort.Tensor("float16", new Uint16Array(0), shape)
-    : new ort.Tensor("float32", new Float32Array(0), shape);
+    ? new ort.Tensor("float16", new Uint16Array(size), shape)
+    : new ort.Tensor("float32", new Float32Array(size), shape);
 }
 
 /**

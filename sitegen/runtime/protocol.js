@@ -50,11 +50,20 @@
  */
 
 /**
- * Each past_key_values.N.{key,value} is (batch, heads, past, head_dim).
- * @typedef {object} KvShape
- * @property {number} layers
+ * past_key_values.N.{key,value} and present.N.{key,value}: each (batch, heads, tokens, head_dim).
+ * @typedef {object} AttentionCache
+ * @property {"attention"} kind
  * @property {number} heads
  * @property {number} head_dim
+ */
+
+/**
+ * past_convolution.N and present_convolution.N: (batch, length, width), the last inputs, zeros
+ * before the first token.
+ * @typedef {object} ConvolutionCache
+ * @property {"convolution"} kind
+ * @property {number} length
+ * @property {number} width
  */
 
 /**
@@ -84,7 +93,7 @@
 
 /**
  * @typedef {object} Manifest
- * @property {1} version
+ * @property {2} version
  * @property {string} id
  * @property {string | null} revision
  * @property {string} title
@@ -94,7 +103,7 @@
  * @property {"q4" | "fp32"} quantization
  * @property {number} context_length  longest sequence in tokens, prompt and answer together
  * @property {number} vocab_size
- * @property {KvShape} kv_cache
+ * @property {(AttentionCache | ConvolutionCache)[]} cache  what each layer keeps between tokens
  * @property {TokenizerFiles} tokenizer
  * @property {GenerationDefaults} generation
  * @property {Variant[]} variants  in order of preference

@@ -33,10 +33,14 @@ def onnxruntime_ids(
     graph = model.files[chosen["graph"]["sha256"]].read_bytes()
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
-    kv = model.manifest["kv_cache"]
-    names = [f"{n}.{kind}" for n in range(kv["layers"]) for kind in ("key", "value")]
-    empty = np.zeros((1, kv["heads"], 0, kv["head_dim"]), chosen["dtype"])
-    past = {f"past_key_values.{name}": empty for name in names}
+    # By their names and shapes in the graph: the browser goes by the manifest.
+    past = {
+        tensor.name: np.zeros(
+            [length if isinstance(length, int) else 0 for length in tensor.shape], chosen["dtype"]
+        )
+        for tensor in session.get_inputs()
+        if tensor.name.startswith("past")
+    }
     ids: list[int] = []
     new, length = list(prompt), 0
     while len(ids) < count:
@@ -46,7 +50,8 @@ def onnxruntime_ids(
             "attention_mask": np.ones((1, length), np.int64),
             "num_logits_to_keep": np.array(1, np.int64),
         }
-        outputs = ["logits", *(f"present.{name}" for name in names)]
+        names = [name.replace("past_key_values", "present") for name in past]
+        outputs = ["logits", *(name.replace("past_", "present_") for name in names)]
         logits, *present = session.run(outputs, feeds | past)
         past = dict(zip(past, present, strict=True))
         second, first = np.partition(logits[0, -1].astype(np.float32), -2)[-2:]

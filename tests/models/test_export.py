@@ -30,7 +30,7 @@ from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
 from sitegen.models.families import read_decoder
-from sitegen.models.graph import EXTERNAL_NAME
+from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
 from sitegen.models.verify import Runner, distance
@@ -69,7 +69,7 @@ def exported(root: Path) -> Prepare:
 
 def runners(model: Model, folder: Path) -> dict[str, Runner]:
     """Every variant under onnxruntime, from the files the manifest names."""
-    _, decoder = read_decoder(folder / "config.json")
+    layers = read_decoder(folder / "config.json")[1].inventory().layers
     variants = {v.name: v for v in VARIANTS[model.manifest["quantization"]]}
     loaded = {}
     for variant in model.manifest["variants"]:
@@ -78,7 +78,7 @@ def runners(model: Model, folder: Path) -> dict[str, Runner]:
         weights.mkdir(parents=True, exist_ok=True)
         join(model.files[shards[0].sha256].parent, shards, weights / EXTERNAL_NAME)
         graph = model.files[variant["graph"]["sha256"]].read_bytes()
-        loaded[variant["name"]] = Runner(graph, weights, decoder, variants[variant["name"]])
+        loaded[variant["name"]] = Runner(graph, weights, layers, variants[variant["name"]])
     return loaded
 
 
@@ -103,7 +103,7 @@ def test_the_cache_computes_what_one_pass_does(root: Path, exported: Prepare, ki
         logits, past = runner.forward(IDS[start:stop], past, stop - start)
         parts.append(logits)
     assert distance(np.concatenate(parts), whole) < 1e-5
-    np.testing.assert_allclose(past[0], end[0], atol=1e-5)
+    np.testing.assert_allclose(past.tensors[0], end.tensors[0], atol=1e-5)
 
 
 def test_only_the_wanted_logits_are_computed(root: Path, exported: Prepare) -> None:
@@ -167,7 +167,7 @@ def test_what_the_manifest_says(root: Path, exported: Prepare) -> None:
     assert manifest["licence"]["id"] == "apache-2.0"
     assert manifest["context_length"] == 512
     assert manifest["parameters"] == sum(w.size for w in random_weights(config()).values())
-    assert manifest["kv_cache"] == {"layers": 2, "heads": 2, "head_dim": 16}
+    assert manifest["cache"] == [{"kind": "attention", "heads": 2, "head_dim": 16}] * 2
     assert [v["name"] for v in manifest["variants"]] == ["webgpu-f16", "webgpu-f32", "wasm"]
     assert manifest["variants"][0]["features"] == ["shader-f16"]
     texts = [manifest["tokenizer"][key]["bytes"] for key in ("file", "config")]
@@ -343,7 +343,7 @@ def test_a_tensor_of_another_shape(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "m" / "model.safetensors", weights)
     assert (
         "the tensor 'model.layers.1.mlp.up_proj.weight' has shape [95, 64]; config.json makes it "
-        "[96, 64] (intermediate_size, hidden_size)"
+        "[96, 64] (hidden_size is 64, intermediate_size is 96)"
     ) in fails(tmp_path)
 
 

@@ -23,7 +23,7 @@ FILE = {"path": f"files/{SHA}.bin", "bytes": 3, "sha256": SHA}
 
 def manifest() -> dict[str, Any]:
     return {
-        "version": 1,
+        "version": 2,
         "id": "./m",
         "revision": None,
         "title": "M",
@@ -33,7 +33,7 @@ def manifest() -> dict[str, Any]:
         "quantization": "q4",
         "context_length": 16,
         "vocab_size": 2,
-        "kv_cache": {"layers": 1, "heads": 1, "head_dim": 16},
+        "cache": [{"kind": "attention", "heads": 1, "head_dim": 16}],
         "tokenizer": {
             "file": FILE,
             "config": None,
@@ -85,13 +85,15 @@ def test_both_sides_have_the_same_keys() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (["version"], 2),
+        (["version"], 1),
         (["id"], ""),
         (["extra"], 1),
         (["parameters"], 0),
         (["quantization"], "q8"),
         (["context_length"], 1.5),
-        (["kv_cache", "heads"], 0),
+        (["cache", 0, "heads"], 0),
+        (["cache", 0, "kind"], "ring"),
+        (["cache"], []),
         (["tokenizer", "file", "path"], "../x"),
         (["tokenizer", "file", "sha256"], "A" * 64),
         (["tokenizer", "eos_token_ids"], [-1]),

@@ -15,7 +15,7 @@ from tiny_models import LLAMA3_ROPE, VOCAB, write_model
 from sitegen.config import ModelSpec
 from sitegen.models import prepare
 from sitegen.models.families import read_decoder
-from sitegen.models.graph import EXTERNAL_NAME
+from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
 from sitegen.models.verify import Runner
@@ -67,7 +67,7 @@ def test_logits_and_greedy_tokens(tmp_path: Path, kind: str) -> None:
     runner = Runner(
         export.files[variant["graph"]["sha256"]].read_bytes(),
         tmp_path,
-        decoder,
+        decoder.inventory().layers,
         VARIANTS["fp32"][0],
     )
     files = {path.name: path for path in folder.glob("*.safetensors")}

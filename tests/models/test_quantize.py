@@ -12,15 +12,8 @@ from hypothesis.extra import numpy as arrays
 from tiny_models import write_safetensors
 
 from sitegen.errors import ModelError
-from sitegen.models.quantize import (
-    INT8_ZERO,
-    Int4,
-    Int8,
-    Matrix,
-    int4_block,
-    int8_block,
-    transposed,
-)
+from sitegen.models.matrix import Matrix, Part, transposed
+from sitegen.models.quantize import INT8_ZERO, Int4, Int8, int4_block, int8_block
 from sitegen.models.weights import read_header
 
 weights = arrays.arrays(
@@ -77,7 +70,7 @@ def test_int4_by_hand() -> None:
 
 def matrix(folder: Path, *parts: np.ndarray) -> Matrix:
     write_safetensors(folder / "w", {f"part{i}": part for i, part in enumerate(parts)})
-    return Matrix(tuple(read_header(folder / "w").values()))
+    return Matrix(tuple(Part(tensor) for tensor in read_header(folder / "w").values()))
 
 
 def test_several_tensors_are_one_matrix(tmp_path: Path) -> None:

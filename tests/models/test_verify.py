@@ -13,7 +13,8 @@ from tiny_models import VOCAB, write_model
 
 from sitegen.errors import ModelError
 from sitegen.models.families import read_decoder
-from sitegen.models.graph import EXTERNAL_NAME, build
+from sitegen.models.graph import Graph
+from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.shards import ShardWriter, join
 from sitegen.models.variants import VARIANTS, Variant
 from sitegen.models.verify import Runner, Task, compare_halves, verify
@@ -31,11 +32,14 @@ class Exported:
     def __init__(self, folder: Path, variant: Variant):
         write_model(folder)
         self.variant = variant
-        _, self.decoder = read_decoder(folder / "config.json")
+        _, decoder = read_decoder(folder / "config.json")
+        self.layers = decoder.inventory().layers
         tensors = open_weights({"w": folder / "model.safetensors"}, None)
-        self.reference = self.decoder.reference(tensors, IDS)
+        self.reference = decoder.reference(tensors, IDS)
         with ShardWriter(folder) as writer:
-            self.graph = build(self.decoder, tensors, variant, writer, 64)
+            graph = Graph(tensors, variant, writer, 64)
+            decoder.forward(graph)
+            self.graph = graph.serialized()
         self.weights = folder
         join(folder, writer.shards, folder / EXTERNAL_NAME)
 
@@ -45,7 +49,7 @@ class Exported:
             model = onnx.load_from_string(graph)
             change(model.graph)
             graph = model.SerializeToString()
-        runner = Runner(graph, self.weights, self.decoder, self.variant)
+        runner = Runner(graph, self.weights, self.layers, self.variant)
         return verify(runner, self.variant, Task(IDS, self.reference, prompts))
 
 

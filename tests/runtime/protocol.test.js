@@ -21,7 +21,8 @@ const schema = JSON.parse(read("../models/manifest.schema.json"));
 for (const [name, part] of [
   ["Manifest", schema],
   ["Licence", schema.properties.licence],
-  ["KvShape", schema.properties.kv_cache],
+  ["AttentionCache", schema.$defs.layer_cache.oneOf[0]],
+  ["ConvolutionCache", schema.$defs.layer_cache.oneOf[1]],
   ["TokenizerFiles", schema.properties.tokenizer],
   ["GenerationDefaults", schema.properties.generation],
   ["FileRef", schema.$defs.file],
