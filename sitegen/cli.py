@@ -155,17 +155,10 @@ def _vendor(options: argparse.Namespace) -> None:
 
 def _run_build(options: argparse.Namespace) -> Report:
     from .site import build
+    from .terminal import progress
 
-    def run(report: Callable[[str], None]) -> Report:
+    with progress("Building") as report:
         return build(options.root, output=options.output, drafts=options.drafts, report=report)
-
-    if not sys.stderr.isatty():
-        return run(lambda sentence: print(sentence, file=sys.stderr, flush=True))
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    with console.status("Building"):
-        return run(lambda sentence: console.print(sentence, style="dim", markup=False))
 
 
 def _sentence(error: SitegenError) -> str:

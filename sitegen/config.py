@@ -35,9 +35,9 @@ class ModelSpec(BaseModel):
     model_config = STRICT
 
     id: str = Field(min_length=1)
-    """`builtin:storyteller`, a folder (`./my-model`, relative to the site), later `org/name`."""
+    """`builtin:storyteller`, a folder of the site (`./my-model`), or `org/name` of the hub."""
     revision: str | None = None
-    """Commit, tag or branch of a hub model."""
+    """Commit, tag or branch of a hub model; default: `main`. sitegen.lock pins it."""
     quantization: Quantization = "q4"
     """q4: int4 for WebGPU and int8 for WASM; fp32: unquantized, for every backend."""
     context: int | None = Field(default=None, ge=16)

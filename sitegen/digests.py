@@ -81,6 +81,11 @@ class Digests:
             return str(entry[3])
         return None
 
+    def remember(self, path: Path, sha256: str) -> None:
+        """Take over the SHA-256 of a file that was hashed while it was written, and is finished."""
+        self._known[str(path.resolve())] = [*_stamp(path), sha256]
+        self._changed = True
+
     def save(self) -> None:
         """Remember for the next build; forgets files that are gone."""
         if self._changed:

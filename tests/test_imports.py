@@ -17,11 +17,12 @@ ROOT = Path(__file__).parents[1]
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "digests": set(),
+    "progress": set(),
     "schema": {"errors"},
     "toml": {"errors", "schema"},
     "config": {"errors", "schema", "toml"},
     "content": {"errors", "schema", "config"},
-    "models": {"errors", "config", "digests"},
+    "models": {"errors", "toml", "config", "digests", "progress"},
     "vendor": {"errors", "digests"},
     "bundle": {"errors", "digests", "vendor", "models"},
     "render": {"errors", "schema", "toml", "config", "content", "bundle"},
@@ -29,7 +30,8 @@ ROOMS: dict[str, set[str]] = {
     "site": {"errors", "config", "content", "models", "bundle", "render", "output"},
     "serve": {"errors", "config", "render", "site"},
     "new": {"errors"},
-    "cli": {"errors", "config", "vendor", "site", "serve", "new"},
+    "terminal": {"progress"},
+    "cli": {"errors", "config", "vendor", "site", "serve", "new", "terminal"},
     "__main__": {"cli"},
 }
 
@@ -42,6 +44,7 @@ HEAVY: dict[str, str] = {
     "onnx": "sitegen.models",
     "onnxruntime": "sitegen.models",
     "tokenizers": "sitegen.models",
+    "huggingface_hub": "sitegen.models",
 }
 # A build whose models are cached starts here, and must reach no heavy package.
 ENTRIES = ("sitegen.cli", "sitegen.site", "sitegen.serve", "sitegen.models")

@@ -47,23 +47,35 @@ class Cache:
         self.folder = folder
         self.files = folder / "files"
 
+    def digests(self) -> Digests:
+        """What is remembered of source files that were hashed before."""
+        return Digests(self.folder / "digests.json")
+
     def key(self, source: Source, spec: ModelSpec) -> str:
         """SHA-256 of what an export is made from: source bytes, spec, this package's own sources.
 
+        Files of a pinned commit count by the hashes that the hub gave: they need not be here.
         Raises ModelError for a file that cannot be read.
         """
         paths = {**source.files, **source.weights}
         if source.index is not None:
             paths[source.index.name] = source.index
-        digests = Digests(self.folder / "digests.json")
+        hashes = {n: source.hashes[p.name] for n, p in paths.items() if p.name in source.hashes}
+        digests = self.digests()
         try:
-            if any(digests.remembered(path) is None for path in source.weights.values()):
+            unknown = {name: path for name, path in paths.items() if name not in hashes}
+            if any(digests.remembered(unknown[n]) is None for n in source.weights if n in unknown):
                 _import_exporter()
-            hashes = {name: digests.of(path) for name, path in paths.items()}
+            hashes |= {name: digests.of(path) for name, path in unknown.items()}
         except OSError as error:
             raise unreadable(error) from error
         digests.save()
-        parts = {"files": hashes, "spec": spec.model_dump(), "exporter": exporter()}
+        parts = {
+            "files": hashes,
+            "revision": source.revision,
+            "spec": spec.model_dump(),
+            "exporter": exporter(),
+        }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def load(self, key: str) -> Model | None:

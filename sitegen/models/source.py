@@ -1,50 +1,66 @@
 """From the name an author writes to the files of a model: which, where, and what they hash to.
 
-Standard library only: a build whose models are cached goes no further than this module and `cache`.
+Standard library only: a build whose models are cached goes no further than this module, its
+neighbours `files`, `lock` and `hub`, and `cache`.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sitegen.config import ModelSpec
+from sitegen.digests import Digests
 from sitegen.errors import ModelError
+from sitegen.models import lock
+from sitegen.models.files import INDEX, Chosen, choose, listed_weights
+from sitegen.models.hub import Hub
+from sitegen.models.lock import DEFAULT_REVISION, HUB_ID, REVISION, Pin
+from sitegen.progress import Progress, silent
 
 BUILTIN = Path(__file__).parent.parent / "builtin"
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-METADATA = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "README.md",
-)
-LICENCES = ("LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "LICENCE.md", "LICENCE.txt")
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A model's files, none of them opened yet."""
+    """A model's files, none of them opened yet; those of the hub may not be here yet."""
 
     id: str
     folder: Path
-    files: dict[str, Path]  # name in the folder → path: METADATA and the licence
+    files: dict[str, Path]  # METADATA, or LICENSE for the licence whatever its name → path
     weights: dict[str, Path]  # name in the folder → path: safetensors
     index: Path | None
+    pin: Pin | None = None  # of a model of the hub
 
     @property
     def title(self) -> str:
         """A readable name: `./smollm2-chat` → `Smollm2 chat`, `./SmolLM2-Chat` → `SmolLM2 Chat`."""
         words = re.sub(r"[-_\s]+", " ", _last_part(self.id)).strip() or self.id
         return words[0].upper() + words[1:] if words.islower() else words
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of a model of the hub."""
+        return None if self.pin is None else self.pin.commit
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Name → hash that is known without reading the file: those of a pinned commit."""
+        return {} if self.pin is None else {file.name: file.oid for file in self.pin.files}
+
+
+def _of(id: str, folder: Path, chosen: Chosen, pin: Pin | None = None) -> Source:
+    return Source(
+        id,
+        folder,
+        {known: folder / name for known, name in chosen.files.items()},
+        {name: folder / name for name in chosen.weights},
+        folder / chosen.index if chosen.index else None,
+        pin,
+    )
 
 
 def _last_part(id: str) -> str:
@@ -55,48 +71,70 @@ def unreadable(error: OSError) -> ModelError:
     return ModelError(f"cannot be read: {error.strerror}", where=error.filename)
 
 
-def find(spec: ModelSpec, root: Path) -> Source:
+def find(spec: ModelSpec, root: Path, progress: Progress = silent) -> Source:
     """The files of the model that `spec` names, seen from the site's folder `root`.
 
-    Raises ModelError for a model that is not there, not whole, or not readable.
+    A model of the hub that sitegen.lock does not pin yet is looked up and pinned; its weights are
+    not downloaded yet. Raises ModelError for a model that is not there, not whole or not readable.
     """
     try:
-        return _find(spec, root)
+        folder = _folder(spec.id, root)
+        if folder is None:
+            return _of_pin(_pinned(spec, root, progress))
+        return _of_folder(spec, folder)
     except OSError as error:
         raise unreadable(error) from error
 
 
-def _find(spec: ModelSpec, root: Path) -> Source:
-    folder = _folder(spec.id, root)
+def fetch(source: Source, digests: Digests, progress: Progress = silent) -> None:
+    """Bring the files of a model of the hub here, if they are not; raises ModelError."""
+    if source.pin is not None:
+        names = [*(p.name for p in source.files.values()), *source.weights]
+        if source.index is not None:
+            names.insert(0, source.index.name)
+        Hub.of_environment().fetch(source.pin, names, progress, digests)
+        digests.save()
+
+
+def _of_folder(spec: ModelSpec, folder: Path) -> Source:
     if spec.revision is not None:
         raise ModelError(
             f"the model {spec.id!r} is a folder and has no revision {spec.revision!r}",
             hint="Remove `revision`.",
         )
-    files = {name: folder / name for name in METADATA if (folder / name).is_file()}
-    licence = next((name for name in LICENCES if (folder / name).is_file()), None)
-    if licence is not None:
-        files["LICENSE"] = folder / licence
-    for name, what in (
-        ("config.json", "says which architecture the weights belong to"),
-        ("tokenizer.json", "turns text into tokens"),
-    ):
-        if name not in files:
-            raise ModelError(
-                f"the model has no {name}, the file that {what}",
-                where=folder,
-                hint="Save it with `save_pretrained`, or copy it from where the model came from"
-                + (
-                    "; a tokenizer.model alone is not enough, the fast tokenizer is needed."
-                    if name == "tokenizer.json"
-                    else "."
-                ),
-            )
-    weights, index = _weights(folder)
-    return Source(spec.id, folder, files, weights, index)
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    try:
+        chosen = choose(names, lambda: listed_weights(folder / INDEX), "folder")
+    except ModelError as error:
+        raise ModelError(error.problem, where=error.where or folder, hint=error.hint) from None
+    return _of(spec.id, folder, chosen)
 
 
-def _folder(id: str, root: Path) -> Path:
+def _of_pin(pin: Pin) -> Source:
+    names = [file.name for file in pin.files]
+    weights = [name for name in names if name.endswith(".safetensors")]
+    chosen = choose(names, lambda: weights, "hub")
+    return _of(pin.id, Hub.of_environment().folder(pin.id, pin.commit), chosen, pin)
+
+
+def _pinned(spec: ModelSpec, root: Path, progress: Progress) -> Pin:
+    """What sitegen.lock says of a model of the hub, else what the hub says now."""
+    revision = DEFAULT_REVISION if spec.revision is None else spec.revision
+    if not REVISION.fullmatch(revision) or ".." in revision:
+        raise ModelError(
+            f"{revision!r} cannot be a revision",
+            hint="Write a branch, a tag or a commit; without one, `main` is taken.",
+        )
+    pin = lock.read(root).get((spec.id, revision))
+    if pin is None:
+        progress(f"{spec.id}: asking the hub for {revision}")
+        pin = Hub.of_environment().resolve(spec.id, revision)
+        lock.enter(root, pin)
+    return pin
+
+
+def _folder(id: str, root: Path) -> Path | None:
+    """The folder that an id names; None for a model of the hub."""
     if id.startswith("builtin:"):
         name = id.removeprefix("builtin:")
         known = sorted(p.name for p in BUILTIN.iterdir() if p.is_dir()) if BUILTIN.is_dir() else []
@@ -118,64 +156,10 @@ def _folder(id: str, root: Path) -> Path:
         return folder
     if id.startswith((".", "/")) or id.count("/") > 1:
         raise ModelError(f"the model folder {id!r} does not exist", where=folder)
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", id):
-        raise ModelError(
-            f"{id!r} names a model of the Hugging Face hub; this version reads local folders only",
-            hint=f"Download it (`hf download {id} --local-dir {_last_part(id)}`) and write "
-            f"`model: ./{_last_part(id)}`. Hub models come with a later version.",
-        )
+    if HUB_ID.fullmatch(id) and ".." not in id:
+        return None
     raise ModelError(
-        f"the model {id!r} is neither a built-in model nor a folder of the site",
-        hint=f"Write builtin:NAME, or a folder relative to the site such as ./{_last_part(id)}.",
+        f"the model {id!r} is neither a built-in model nor a folder of the site, and no model of "
+        "the Hugging Face hub is named so",
+        hint=f"Write builtin:NAME, ORG/NAME, or a folder relative to the site: ./{_last_part(id)}.",
     )
-
-
-def _weights(folder: Path) -> tuple[dict[str, Path], Path | None]:
-    if (folder / SINGLE).is_file():
-        return {SINGLE: folder / SINGLE}, None
-    index = folder / INDEX
-    if index.is_file():
-        files = {name: folder / name for name in _files_of(index)}
-        for name, path in files.items():
-            if not path.is_file():
-                raise ModelError(
-                    f"the index lists {name}, which is missing", where=index, hint="Download it."
-                )
-        return files, index
-    other = sorted(p.name for p in folder.glob("*.safetensors"))
-    pickled = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLED)
-    if any(name.startswith("adapter_") for name in other):
-        problem = f"the model holds an adapter only ({other[0]})"
-        hint = "Merge it into its base model (`merge_and_unload` of peft) and save that."
-    elif other:
-        problem = f"the model holds {', '.join(other)}, but neither {SINGLE} nor {INDEX}"
-        hint = f"Rename a single file to {SINGLE}; several need their index."
-    elif pickled:
-        problem = (
-            f"the weights are pickled ({', '.join(pickled[:3])}): refused, because opening a "
-            "pickle runs whatever code it carries"
-        )
-        hint = (
-            "Convert them to safetensors: load the model with transformers where you trust it and "
-            "call `model.save_pretrained(folder, safe_serialization=True)`."
-        )
-    else:
-        problem = f"the model has no weights: neither {SINGLE} nor {INDEX}"
-        hint = "Copy the safetensors files beside config.json."
-    raise ModelError(problem, where=folder, hint=hint)
-
-
-def _files_of(index: Path) -> list[str]:
-    """Names of the files an index lists."""
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        plain = bool(names) and all(Path(n).name == n and "\\" not in n for n in names)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        plain = False
-    if not plain:
-        raise ModelError(
-            'this is not a safetensors index: a JSON object with "weight_map", from tensor names '
-            "to names of files beside it, was expected",
-            where=index,
-        )
-    return names

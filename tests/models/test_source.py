@@ -43,15 +43,15 @@ def test_a_folder_with_several_files(tmp_path: Path) -> None:
         ("builtin:storytelle", "no built-in model 'storytelle'", "Known:"),
         ("/srv/models/a", "absolute path, which would be published", "../models/my-model"),
         ("~/models/a", "absolute path, which would be published", ""),
-        (
-            "HuggingFaceTB/SmolLM2-135M-Instruct",
-            "names a model of the Hugging Face hub; this version reads local folders only",
-            "hf download HuggingFaceTB/SmolLM2-135M-Instruct --local-dir SmolLM2-135M-Instruct",
-        ),
+        ("org/name", "org/name is not in the cache, and HF_HUB_OFFLINE forbids to ask", "once"),
+        ("org/../name", "the model folder .org/../name. does not exist", ""),
         ("storyteller", "neither a built-in model nor a folder", "./storyteller"),
     ],
 )
-def test_names_that_lead_nowhere(tmp_path: Path, id: str, problem: str, hint: str) -> None:
+def test_names_that_lead_nowhere(
+    tmp_path: Path, id: str, problem: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError) as error:
         find(ModelSpec(id=id), tmp_path)
     assert problem in error.value.problem
@@ -72,6 +72,12 @@ def test_a_folder_has_no_revision(tmp_path: Path) -> None:
     write_model(tmp_path / "m")
     with pytest.raises(ModelError, match="is a folder and has no revision 'main'"):
         find(ModelSpec(id="./m", revision="main"), tmp_path)
+
+
+@pytest.mark.parametrize("revision", ["", "a b", "../main", "refs/../x", "-x"])
+def test_what_cannot_be_a_revision(tmp_path: Path, revision: str) -> None:
+    with pytest.raises(ModelError, match="cannot be a revision"):
+        find(ModelSpec(id="org/name", revision=revision), tmp_path)
 
 
 @pytest.mark.parametrize(
