@@ -29,6 +29,18 @@ class Amount(str):
         return amount
 
 
+def about(subject: str, progress: Progress) -> Progress:
+    """`progress` that says first whom each sentence is about: 'SmolLM2: verifying wasm'."""
+
+    def say(sentence: str) -> None:
+        if isinstance(sentence, Amount):
+            progress(Amount(f"{subject}: {sentence.what}", sentence.done, sentence.total))
+        else:
+            progress(f"{subject}: {sentence}")
+
+    return say
+
+
 def mib(size: int) -> str:
     """A size in MiB, with one decimal below ten."""
     return f"{size / 2**20:.0f}" if size >= 10 * 2**20 else f"{size / 2**20:.1f}"

@@ -35,6 +35,7 @@ from sitegen.models.verify import (
     verify,
 )
 from sitegen.models.weights import Tensor, open_weights
+from sitegen.progress import Amount, Progress, about, mib
 
 DEFAULT_CONTEXT = 4096
 PROMPT_TOKENS = 16  # held against the reference: attention and cache matter, one pass is cheap
@@ -45,8 +46,6 @@ SENTENCES = (
     "One, two, three, four, five, six, seven, eight, nine,",
     "Water boils at a hundred degrees, and it freezes at",
 )
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
 
     key: what `cache` calls the source's files as they are now.
     """
-
-    def say(sentence: str) -> None:
-        progress(f"{source.title}: {sentence}")
+    say = about(source.title, progress)
 
     def require_unchanged() -> None:
         if cache.key(source, spec) != key:
@@ -115,7 +112,7 @@ def _export(source: Source, spec: ModelSpec, folder: Path, say: Progress) -> wir
             variants.append(described)
     return wire.Manifest(
         id=source.id,
-        revision=None,
+        revision=source.revision,
         title=source.title,
         architecture=original.model_type,
         parameters=sum(tensor.size for tensor in original.weights.values()),
@@ -246,7 +243,7 @@ def _weights_progress(
     total = int(per_weight * weights)  # norms and rotations not counted
 
     def written(done: int) -> None:
-        say(f"{storage} weights {mib(done)} of {mib(max(done, total))} MiB")
+        say(Amount(f"{storage} weights", done, total))
 
     return written
 
@@ -365,7 +362,3 @@ def _sentence(variant: wire.Variant, checked: Verified) -> str:
         f"{variant.name} is {mib(variant.bytes)} MiB and names the original's likeliest token at "
         f"{checked.agreement:.0%} of positions (logits off by {checked.error:.2g})"
     )
-
-
-def mib(size: int) -> str:
-    return f"{size / 2**20:.0f}" if size >= 10 * 2**20 else f"{size / 2**20:.1f}"

@@ -44,7 +44,7 @@ def test_a_folder_with_several_files(tmp_path: Path) -> None:
         ("/srv/models/a", "absolute path, which would be published", "../models/my-model"),
         ("~/models/a", "absolute path, which would be published", ""),
         ("org/name", "org/name is not in the cache, and HF_HUB_OFFLINE forbids to ask", "once"),
-        ("org/../name", "the model folder .org/../name. does not exist", ""),
+        ("org/../name", "the model folder 'org/../name' does not exist", ""),
         ("storyteller", "neither a built-in model nor a folder", "./storyteller"),
     ],
 )
