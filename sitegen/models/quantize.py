@@ -1,9 +1,4 @@
-"""Weights to few bits, in numpy, a cache-sized block of rows at a time.
-
-Both schemes are symmetric: a weight is `scale * q` with q a small whole number. Scales are rounded
-to what is stored before the weights are divided by them, so that the reader multiplies by exactly
-what the writer divided by.
-"""
+"""Matrices to few bits, a cache-sized block of rows at a time: what `schemes` stores."""
 
 from __future__ import annotations
 
@@ -14,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitegen.errors import ModelError
+from sitegen.models.blockwise import quantize_blocks
 from sitegen.models.matrix import COLUMN_SLICE_BYTES, Matrix, column_slices
 from sitegen.models.weights import Float32, Tensor
 
@@ -22,29 +18,6 @@ Role = Literal["embedding", "head", "linear"]
 
 INT4_BLOCK = 32  # weights that share a scale; the block size onnxruntime's kernels are tuned for
 INT8_ZERO = 128  # what stands for 0
-
-
-def int4_block(rows: Float32) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-    """(n, columns) → packed (n, columns / 2) and scales (n, columns / 32).
-
-    q runs from -8 to 7 and is stored plus 8, the even column in the low half of a byte. The scale
-    maps the weight of largest magnitude to -8, the end of the range that has one step more.
-    """
-    blocks = rows.reshape(-1, INT4_BLOCK)
-    # Along 32 contiguous numbers numpy's reductions are slow; along the other axis they are SIMD.
-    across = blocks.T.copy()
-    high, low = across.max(axis=0), across.min(axis=0)
-    with np.errstate(over="ignore"):  # infinity is looked for by the caller
-        scales = (np.where(high > -low, high, low) / -8).astype(np.float16)
-    rounded = scales.astype(np.float32)
-    inverse = np.divide(1, rounded, out=np.zeros_like(rounded), where=rounded != 0)
-    # Into the memory of `across`: less to give back to the system and to ask for again.
-    q = np.multiply(blocks, inverse[:, None], out=across.reshape(blocks.shape))
-    q += 8.5  # plus 8, and the half that makes truncation round
-    np.clip(q, 0, 15, out=q)
-    pairs = q.astype(np.uint8).view("<u2")  # low byte: even column, high byte: odd column
-    packed = (pairs | (pairs >> 4)).astype(np.uint8)
-    return packed.reshape(len(rows), -1), scales.reshape(len(rows), -1)
 
 
 def int8_block(rows: Float32) -> tuple[NDArray[np.uint8], Float32]:
@@ -78,10 +51,10 @@ class Int4:
 
     def packed(self) -> Iterator[NDArray[np.uint8]]:
         for rows in self.matrix.blocks():
-            packed, scales = int4_block(rows)
-            check_float16(scales, self.matrix.name, self.matrix.tensor)
-            self._scales.append(scales)
-            yield packed
+            blocks = quantize_blocks(rows)
+            check_float16(blocks.scales, self.matrix.name, self.matrix.tensor)
+            self._scales.append(blocks.scales)
+            yield blocks.packed
 
     @property
     def scales(self) -> NDArray[np.float16]:

