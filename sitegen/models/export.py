@@ -34,7 +34,7 @@ from sitegen.models.verify import (
     compare_halves,
     verify,
 )
-from sitegen.models.weights import Tensor, open_weights
+from sitegen.models.weights import Tensor, open_weights, require_numbers
 from sitegen.progress import Amount, Progress, about, mib
 
 DEFAULT_CONTEXT = 4096
@@ -155,7 +155,12 @@ def _write_and_verify(
     original: Original, quantization: Quantization, folder: Path, say: Progress
 ) -> list[tuple[Written, dict[Variant, Verified]]]:
     """Every weights file with its variants, in their order; raises ModelError."""
-    groups = groupby(VARIANTS[quantization], lambda variant: variant.storage)
+    fitting = [
+        variant
+        for variant in VARIANTS[quantization]
+        if original.decoder.half_precision or variant.dtype != "float16"
+    ]
+    groups = groupby(fitting, lambda variant: variant.storage)
     with Jobs() as jobs:
         tell = jobs.telling(say)
         task = jobs.start(_task, original, tell)
@@ -266,6 +271,11 @@ def _checked_weights(
 ) -> dict[str, Tensor]:
     """The tensors of the network, each of the shape that config.json promises."""
     stored = open_weights(source.weights, source.index)
+    if not any(name.startswith(decoder.prefix) for name in stored):  # saved without the head
+        stored = {
+            name if name in expected else decoder.prefix + name: tensor
+            for name, tensor in stored.items()
+        }
     config = source.files["config.json"]
     unknown = sorted(n for n in stored if n not in expected and not decoder.ignored(n))
     missing = sorted(name for name in expected if name not in stored)
@@ -287,6 +297,7 @@ def _checked_weights(
             "are the bias flags set?",
         )
     for name, shape in expected.items():
+        require_numbers(stored[name])
         if stored[name].shape != shape:
             raise ModelError(
                 f"the tensor {name!r} has shape {list(stored[name].shape)}; {config.name} makes it "

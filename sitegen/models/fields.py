@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,29 +66,53 @@ class Fields:
             raise self.error(key, f"is {value!r}; a text is expected")
         return value
 
-    def only(self, key: str, *allowed: str) -> str:
-        """One of the allowed texts, of which the first is the default."""
-        value = self.text(key, allowed[0])
+    def one_of(self, key: str, default: str, allowed: Sequence[str]) -> str:
+        value = self.text(key, default)
         if value not in allowed:
-            names = " or ".join(repr(each) for each in allowed)
-            raise self.error(key, f"is {value!r}; this family uses {names}")
+            raise self.error(key, f"is {value!r}", f"Supported: {', '.join(allowed)}.")
         return value
 
-    def heads(self, width: str = "hidden_size") -> tuple[int, int, int]:
+    def optional_integer(self, key: str, default: int | None = None) -> int | None:
+        """A whole number of at least 1, or `default` where the key is absent; null is None."""
+        if key in self.values and self.values[key] is None:
+            return None
+        return default if key not in self.values else self.integer(key)
+
+    def optional_number(self, key: str, default: float | None = None) -> float | None:
+        """A positive, finite number, or `default` where the key is absent; null is None."""
+        if key in self.values and self.values[key] is None:
+            return None
+        return default if key not in self.values else self.number(key)
+
+    def texts(self, key: str, count: int) -> list[str] | None:
+        """A list of so many texts, None when it is absent or null."""
+        values = self.values.get(key)
+        if values is None:
+            return None
+        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            raise self.error(key, f"is {values!r}; a list of texts is expected")
+        if len(values) != count:
+            raise self.error(key, f"lists {len(values)} layers; num_hidden_layers is {count}")
+        return values
+
+    def heads(self, default_head_dim: int | None = None) -> tuple[int, int, int]:
         """Query heads, key-value heads and head_dim; raises ModelError where they do not fit each
-        other, or the attention kernel of onnxruntime."""
-        hidden = self.integer(width)
+        other, or the attention kernel of onnxruntime.
+
+        default_head_dim: where config.json is silent, if not hidden_size / num_attention_heads.
+        """
+        hidden = self.integer("hidden_size")
         heads = self.integer("num_attention_heads")
         kv_heads = self.integer("num_key_value_heads", heads)
         if heads % kv_heads:
             raise self.error(
                 "num_key_value_heads", f"is {kv_heads}, which does not divide the {heads} heads"
             )
-        if self.values.get("head_dim") is None and hidden % heads:
+        if self.values.get("head_dim") is None and default_head_dim is None and hidden % heads:
             raise self.error(
-                "num_attention_heads", f"is {heads}, which does not divide {width} ({hidden})"
+                "num_attention_heads", f"is {heads}, which does not divide hidden_size ({hidden})"
             )
-        head_dim = self.integer("head_dim", max(hidden // heads, 1))
+        head_dim = self.integer("head_dim", default_head_dim or max(hidden // heads, 1))
         if head_dim % 8:
             raise self.error(
                 "head_dim",

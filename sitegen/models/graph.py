@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from sitegen.models.attention import attend
 from sitegen.models.matrix import Matrix, bias
 from sitegen.models.network import Activation, Attention, Network, Norm, Projection
 from sitegen.models.onnx_graph import MICROSOFT, OnnxGraph
@@ -48,6 +49,7 @@ class Graph(OnnxGraph, Network[str]):
         self.weights, self.context = weights, context
         self._sums: dict[str, tuple[str, str]] = {}
         self._tables: dict[Rope, list[str]] = {}
+        self.masks: dict[int | None, str] = {}
         self._open()
 
     def node(
@@ -65,7 +67,7 @@ class Graph(OnnxGraph, Network[str]):
     def positions(self, name: str, rows: int, width: int) -> str:
         tensor = self.weights[f"{name}.weight"]
         table = self._small(f"{name}.weight", tensor.rows(0, min(rows, self.context)), tensor)
-        return self.node("Slice", [table, self._past, self._total64, self.integers(0)])[0]
+        return self.node("Slice", [table, self._past, self._length, self.integers(0)])[0]
 
     def norm(self, x: str, name: str, norm: Norm, heads: int = 1) -> str:
         tensor = self.weights[f"{name}.weight"]
@@ -123,30 +125,7 @@ class Graph(OnnxGraph, Network[str]):
         return x if factor == 1 else self.node("Mul", [x, self.number(factor)])[0]
 
     def attention(self, qkv: str | tuple[str, str, str], layer: int, attention: Attention) -> str:
-        past, present = f"past_key_values.{layer}", f"present.{layer}"
-        for kind in ("key", "value"):
-            dims = (attention.kv_heads, "past_sequence", attention.head_dim)
-            self.input(f"{past}.{kind}", self.type, 1, *dims)
-            dims = (attention.kv_heads, "present_sequence", attention.head_dim)
-            self.output(f"{present}.{kind}", self.type, 1, *dims)
-        inputs = [qkv, "", ""] if isinstance(qkv, str) else list(qkv)
-        inputs += [f"{past}.key", f"{past}.value", self._last, self._total]
-        if attention.rope is not None:
-            inputs += self._cos_sin(attention.rope)
-        mixed = f"layer.{layer}.attention"
-        self.node(
-            "GroupQueryAttention",
-            inputs,
-            [mixed, f"{present}.key", f"{present}.value"],
-            domain=MICROSOFT,
-            num_heads=attention.heads,
-            kv_num_heads=attention.kv_heads,
-            do_rotary=int(attention.rope is not None),
-            scale=attention.factor,
-            local_window_size=attention.window or -1,
-            softcap=attention.softcap or 0.0,
-        )
-        return mixed
+        return attend(self, qkv, layer, attention)
 
     def convolution(self, x: str, name: str, length: int, layer: int, *, bias: bool = False) -> str:
         past, present = f"past_convolution.{layer}", f"present_convolution.{layer}"
@@ -207,7 +186,7 @@ class Graph(OnnxGraph, Network[str]):
             return self.cast(self.stored(name, "float16", half.shape, [half]))
         return self.stored(name, "float32", values.shape, [values])
 
-    def _cos_sin(self, rope: Rope) -> list[str]:
+    def cos_sin(self, rope: Rope) -> list[str]:
         """cos and sin of every position up to the context length, stored in float32: of the
         variants that share the file only `webgpu-f16` has to be content with half precision."""
         if rope not in self._tables:
@@ -216,7 +195,7 @@ class Graph(OnnxGraph, Network[str]):
             if rope.long and self.context > rope.short_context:
                 long = self._table(f"{at}.long", *rope.cos_sin(self.context, long=True))
                 limit = self.constant(f"{at}.limit", np.array(rope.short_context, np.int32))
-                [is_long] = self.node("Greater", [self._total, limit])
+                [is_long] = self.node("Greater", [self.total, limit])
                 tables = [
                     self.node("Where", [is_long, *pair])[0]
                     for pair in zip(long, tables, strict=True)
@@ -230,21 +209,41 @@ class Graph(OnnxGraph, Network[str]):
             for part, values in (("cos", cos), ("sin", sin))
         ]
 
+    # How long the sequence is, and where its new tokens stand
+
     def _open(self) -> None:
-        """The inputs that every layer reads, and how long the sequence is."""
+        """The inputs that every layer reads."""
         int64 = TensorProto.INT64
         self.input("input_ids", int64, 1, "sequence")
         self.input("attention_mask", int64, 1, "total_sequence")
         self.input("num_logits_to_keep", int64)
         # From the mask's length, not its sum: shapes are known on the CPU, sums of a GPU tensor
         # would have to be waited for.
-        [self._total64] = self.node("Shape", ["attention_mask"], start=1, end=2)
-        [self._total] = self.node("Cast", [self._total64], to=TensorProto.INT32)
-        one = self.constant("one", np.array([1], np.int32))
-        [self._last] = self.node("Sub", [self._total, one])
+        [self._length] = self.node("Shape", ["attention_mask"], start=1, end=2)
+        [self.total] = self.node("Cast", [self._length], to=TensorProto.INT32)  # (1,)
+
+    @cached_property
+    def last(self) -> str:
+        """The position of the last token: int32 (1,)."""
+        return self.node("Sub", [self.total, self.constant("one", np.array([1], np.int32))])[0]
 
     @cached_property
     def _past(self) -> str:
         """How many tokens the cache holds: int64 (1,)."""
         [new] = self.node("Shape", ["input_ids"], start=1, end=2)
-        return self.node("Sub", [self._total64, new])[0]
+        return self.node("Sub", [self._length, new])[0]
+
+    @cached_property
+    def new_positions(self) -> str:
+        """Positions of the new tokens: int64 (1, S)."""
+        start, stop = (self.node("Squeeze", [x])[0] for x in (self._past, self._length))
+        step = self.constant("step", np.array(1, np.int64))
+        [positions] = self.node("Range", [start, stop, step])
+        return self.node("Unsqueeze", [positions, self.integers(0)])[0]
+
+    @cached_property
+    def all_positions(self) -> str:
+        """Positions of all tokens: int64 (past + S,)."""
+        [stop] = self.node("Squeeze", [self._length])
+        start, step = self.constant("start", np.array(0, np.int64)), np.array(1, np.int64)
+        return self.node("Range", [start, stop, self.constant("step", step)])[0]

@@ -33,6 +33,14 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 """Stored type → how it is read; bfloat16 is read as the upper half of a float32."""
 
+BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
+    **dict.fromkeys(("U32", "I32", "F32"), 4),
+    **dict.fromkeys(("U64", "I64", "F64"), 8),
+}
+"""Stored type → bytes of one value: of the types that are read, and of those passed over."""
+
 MAX_HEADER_BYTES = 100_000_000  # the limit of the reference implementation
 BLOCK_ELEMENTS = 1 << 17  # 512 KiB of float32: a block and its temporaries stay in the L2 cache
 
@@ -137,7 +145,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
     tensors, spans = {}, []
     for name, entry in header.items():
         dtype, shape, start, stop = _entry(path, name, entry)
-        needed = math.prod(shape) * DTYPES[dtype].itemsize
+        needed = math.prod(shape) * BYTES[dtype]
         if stop - start != needed:
             raise ModelError(
                 f"the tensor {name!r} takes {stop - start} bytes, but {dtype} of shape "
@@ -198,11 +206,21 @@ def _entry(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...], int
         raise ModelError(
             f"the header's entry of {name!r} is damaged: {json.dumps(entry)[:80]}", where=path
         )
-    if entry["dtype"] not in DTYPES:
+    if entry["dtype"] not in BYTES:
         raise ModelError(
-            f"the tensor {name!r} is stored as {entry['dtype']}; read are {', '.join(DTYPES)}",
+            f"the tensor {name!r} is stored as {entry['dtype']}, which safetensors do not hold",
             where=path,
+            hint="Download or save it again.",
+        )
+    return entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"]
+
+
+def require_numbers(tensor: Tensor) -> None:
+    """Raise ModelError for a tensor of a type that is not read."""
+    if tensor.dtype not in DTYPES:
+        raise ModelError(
+            f"the tensor {tensor.name!r} is stored as {tensor.dtype}; read are {', '.join(DTYPES)}",
+            where=tensor.path,
             hint="Save the model in bfloat16, float16 or float32 (already quantized weights "
             "cannot be quantized again).",
         )
-    return entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"]

@@ -1,4 +1,4 @@
-"""The exported graphs against transformers' own LlamaForCausalLM, on the same weights.
+"""The exported graphs against transformers' own models, on the same weights.
 
 Needs torch and transformers, which sitegen does not: `make parity`.
 """
@@ -6,15 +6,15 @@ Needs torch and transformers, which sitegen does not: `make parity`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from tiny_models import LLAMA3_ROPE, VOCAB, write_model
+import tiny_families
+from tiny_models import VOCAB
 
 from sitegen.config import ModelSpec
 from sitegen.models import prepare
-from sitegen.models.families import read_decoder
+from sitegen.models.families import known, read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
@@ -31,32 +31,32 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 
-PROMPT = [int(i) for i in np.random.default_rng(3).integers(4, VOCAB, 24)]
-NEW_TOKENS = 64
-KINDS: dict[str, dict[str, Any]] = {
-    "tied": {},
-    "untied": {"tie_word_embeddings": False},
-    "attention-bias": {"attention_bias": True},
-    "mlp-bias": {"mlp_bias": True, "attention_bias": True},
-    # Positions beyond the original context of 64 tokens, where the scaling shows.
-    "llama3-rope": {"rope_scaling": LLAMA3_ROPE},
-    "linear-rope": {"rope_scaling": {"rope_type": "linear", "factor": 4.0}},
-    "wide-heads": {"head_dim": 32},
-    "one-kv-head": {"num_key_value_heads": 1, "rope_theta": 5e5},
-    "several-files": {"files": 3},
-}
+# Longer than the windows; with the answer, beyond the 64 tokens after which scaled ropes differ.
+PROMPT = [int(i) for i in np.random.default_rng(3).integers(4, VOCAB, 40)]
+NEW_TOKENS = 32
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_logits_and_greedy_tokens(tmp_path: Path, kind: str) -> None:
-    folder = write_model(tmp_path / "m", dtype="F32", **KINDS[kind])
-    model = transformers.LlamaForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+def test_every_family_has_a_tiny_model() -> None:
+    assert {config["model_type"] for config in tiny_families.CONFIGS.values()} == set(known())
+
+
+@pytest.mark.parametrize("name", tiny_families.CONFIGS)
+def test_logits_and_greedy_tokens(tmp_path: Path, name: str) -> None:
+    folder = tiny_families.write(tmp_path / "m", name)
+    model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
+    assert not any(loading.values()), loading  # no tensor missing, left over, or of another shape
+    model.eval()
     with torch.no_grad():
         theirs = model(torch.tensor([PROMPT])).logits[0].numpy()
         their_ids = model.generate(
-            torch.tensor([PROMPT]), max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=None
+            torch.tensor([PROMPT]),
+            attention_mask=torch.ones(1, len(PROMPT), dtype=torch.long),
+            max_new_tokens=NEW_TOKENS,
+            min_new_tokens=NEW_TOKENS,
+            do_sample=False,
+            eos_token_id=None,
         )[0].tolist()
 
     export = prepare(ModelSpec(id="./m", quantization="fp32"), root=tmp_path, cache=tmp_path / "c")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tiny_models import write_safetensors
 
 from sitegen.errors import ModelError
-from sitegen.models.weights import open_weights, read_header
+from sitegen.models.weights import open_weights, read_header, require_numbers
 
 
 def write(path: Path, header: Any, data: bytes = b"") -> Path:
@@ -118,7 +118,7 @@ def test_arbitrary_headers_are_refused_and_never_crash(
         (b"not json", "its header is not a JSON object"),
         (b"[]", "its header is not a JSON object"),
         (b'{"a": {}, "a": {}}', "the header holds 'a' twice"),
-        ({"a": entry(dtype="I8", offsets=[0, 4])}, "'a' is stored as I8; read are BF16, F16, F32"),
+        ({"a": entry(dtype="I7", offsets=[0, 4])}, "'a' is stored as I7, which safetensors do not"),
         ({"a": entry(shape=[2, -2])}, "the header's entry of 'a' is damaged"),
         ({"a": entry(offsets=[16, 0])}, "the header's entry of 'a' is damaged"),
         ({"a": entry(offsets=[0])}, "the header's entry of 'a' is damaged"),
@@ -192,3 +192,10 @@ def test_an_index_that_points_to_the_wrong_file(tmp_path: Path) -> None:
     index.write_text(json.dumps({"weight_map": {"a": "two", "b": "two"}}))
     with pytest.raises(ModelError, match="'a' is stored in two, which does not hold it"):
         open_weights({name: tmp_path / name for name in ("one", "two")}, index)
+
+
+def test_integers_are_passed_over_until_they_are_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "w", {"mask": entry("I8", offsets=[0, 4])}, bytes(4))
+    [tensor] = read_header(path).values()
+    with pytest.raises(ModelError, match="'mask' is stored as I8; read are BF16, F16, F32"):
+        require_numbers(tensor)

@@ -67,7 +67,7 @@ def test_rope_before_and_after_transformers_5(tmp_path: Path, key: str) -> None:
         ({"num_key_value_heads": 3}, "`num_key_value_heads` is 3, which does not divide the 4"),
         ({"num_attention_heads": 5, "num_key_value_heads": 5}, "`num_attention_heads` is 5, which"),
         ({"head_dim": 20}, "`head_dim` is 20; a multiple of 8 is expected"),
-        ({"hidden_act": "gelu"}, "`hidden_act` is 'gelu'; this family uses 'silu'"),
+        ({"hidden_act": "mish"}, "`hidden_act` is 'mish'"),
         ({"rms_norm_eps": -1}, "`rms_norm_eps` is -1; a positive number is expected"),
         ({"rms_norm_eps": float("nan")}, "`rms_norm_eps` is nan; a positive number"),
         ({"tie_word_embeddings": "yes"}, "`tie_word_embeddings` is 'yes'; true or false"),

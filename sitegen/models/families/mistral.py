@@ -1,0 +1,49 @@
+"""Mistral: a Llama whose queries see the last `sliding_window` tokens.
+
+Jiang et al. 2023, https://arxiv.org/abs/2310.06825; Mistral 7B, Ministral, Zephyr.
+transformers/models/mistral/modeling_mistral.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from sitegen.models.families import Decoder, activation, usual
+from sitegen.models.fields import Fields
+from sitegen.models.network import Activation, Attention, Network, Projection, V, gated_mlp
+from sitegen.models.rope import read_rope
+
+
+@dataclass(frozen=True)
+class Family(Decoder):
+    intermediate: int
+    activation: Activation
+    attention: Attention
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        heads, kv_heads, head_dim = fields.heads()
+        window = fields.optional_integer("sliding_window", 4096)
+        return cls(
+            **usual(fields, context=131072, epsilon=1e-6),
+            intermediate=fields.integer("intermediate_size"),
+            activation=activation(fields, "hidden_act", "silu"),
+            attention=Attention(
+                heads, kv_heads, head_dim, read_rope(fields, head_dim), window=window
+            ),
+        )
+
+    def forward(self, net: Network[V]) -> V:
+        x = net.embedding("model.embed_tokens", self.vocab, self.hidden, tied=self.tied)
+        for layer in range(self.layers):
+            at = f"model.layers.{layer}."
+            h = net.norm(x, f"{at}input_layernorm", self.norm)
+            qkv = net.linear(h, *self.attention.projections(f"{at}self_attn."))
+            h = net.attention(qkv, layer, self.attention)
+            x = net.add(x, net.linear(h, Projection(f"{at}self_attn.o_proj", self.hidden)))
+
+            h = net.norm(x, f"{at}post_attention_layernorm", self.norm)
+            mlp = Projection(f"{at}mlp.", self.intermediate)
+            x = net.add(x, gated_mlp(net, h, mlp, self.hidden, self.activation))
+        return self.logits(net, net.norm(x, "model.norm", self.norm))
