@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
 from . import toml
 from .errors import ConfigError, Where
@@ -27,6 +27,21 @@ STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=Fals
 
 
 ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
+Filled = Annotated[str, Field(min_length=1)]
+
+
+class Vocabulary(BaseModel):
+    """Which tokens of a model stay; `vocabulary: prune` is short for all defaults."""
+
+    model_config = STRICT
+
+    keep: Annotated[tuple[Filled, ...], Strict(False)] | None = Field(default=None, min_length=1)
+    """Scripts by Unicode's names: `[Latin, Cyrillic]`; default: those of the sample text."""
+    text: Filled | None = None
+    """A file of sample text, or a folder of them, relative to the site; default: the text and the
+    prompts of the pages that use the model."""
+    size: int | None = Field(default=None, ge=256)
+    """At most so many tokens: what must stay, what the sample text uses, then the commonest."""
 
 
 class ModelSpec(BaseModel):
@@ -42,6 +57,18 @@ class ModelSpec(BaseModel):
     """q4: int4 for WebGPU and int8 for WASM; fp32: unquantized, for every backend."""
     context: int | None = Field(default=None, ge=16)
     """Longest sequence in tokens; default: the model's own, at most 4096."""
+
+    vocabulary: Vocabulary | None = None
+    """Drop the tokens of languages that the author does not use; default: keep all."""
+
+    @field_validator("vocabulary", mode="before")
+    @classmethod
+    def _prune(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value != "prune":
+                raise ValueError(f'must be "prune" or a mapping, but is the text "{value}"')
+            return {}
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -45,6 +45,7 @@ HEAVY: dict[str, str] = {
     "onnxruntime": "sitegen.models",
     "tokenizers": "sitegen.models",
     "huggingface_hub": "sitegen.models",
+    "fontTools": "sitegen.models",
 }
 # A build whose models are cached starts here, and must reach no heavy package.
 ENTRIES = ("sitegen.cli", "sitegen.site", "sitegen.serve", "sitegen.models")

@@ -99,6 +99,19 @@ def _template_environment() -> ImmutableSandboxedEnvironment:
     return environment
 
 
+def template_texts(template: str | None) -> list[str]:
+    """All texts that stand in a chat template itself, whether or not a conversation shows them."""
+    if template is None:
+        return []
+    try:
+        parsed = _template_environment().parse(template)
+    except TemplateError:
+        return []  # rendering it says what is wrong
+    data = [node.data for node in parsed.find_all(nodes.TemplateData)]
+    values = [node.value for node in parsed.find_all(nodes.Const)]
+    return data + [value for value in values if isinstance(value, str)]
+
+
 def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:
     """The text side of a model; raises ModelError when tokenizer and weights do not fit."""
     path = files["tokenizer.json"]
