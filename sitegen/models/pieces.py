@@ -155,7 +155,7 @@ class Unigram(Pieces):
     only characters that have a piece of their own occur in pieces. (A vocabulary in which this is
     not so is refused; those that SentencePiece trains are as it should be.)
 
-    `byte_fallback` drops no character either: the JavaScript library has none for Unigram.
+    Characters stay even where `byte_fallback` could spell them: a few thousand at most.
     """
 
     def __init__(self, model: Mapping[str, Any], added: set[str], where: Path):
