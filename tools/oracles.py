@@ -6,6 +6,8 @@ sampling.json    kept tokens and probabilities as Hugging Face transformers warp
                  pseudo-random numbers of a seed
 tokenizers.json  the small tokenizers of tokenizer_families.py, with ids and texts from the
                  `tokenizers` library
+pruned.json      tokenizers of each kind that keep only the tokens of one script, with the new ids
+                 of the same texts
 chat.json        the templates of tests/runtime/templates, rendered by Jinja2 as in transformers
 
 Everything is seeded: a second run writes the same bytes.
@@ -16,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,9 @@ import numpy as np
 from tokenizer_families import FAMILIES
 from tokenizer_texts import CORPUS, LONG, TEXTS
 from tokenizers import Tokenizer
+
+from sitegen.models.sample import Sample
+from sitegen.models.vocabulary import prune
 
 ORACLES = Path(__file__).parent.parent / "tests" / "runtime" / "oracles"
 
@@ -201,6 +207,38 @@ def tokenizer_oracles() -> dict[str, Any]:
     }
 
 
+# ----------------------------------------------------------------------------- pruned vocabularies
+
+# Family → the script whose tokens stay. Without Latin, the two that know bytes spell nearly all so.
+PRUNED = {
+    "gpt2": "Latn",
+    "llama3": "Latn",
+    "qwen2": "Latn",
+    "llama2": "Grek",
+    "gemma": "Grek",
+    "metaspace": "Latn",
+    "t5": "Latn",
+    "llm_jp": "Grek",
+    "bert": "Cyrl",
+}
+
+
+def pruned() -> list[dict[str, Any]]:
+    cases = []
+    for family in FAMILIES:
+        if family.__name__ in PRUNED:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "tokenizer.json")
+                path.write_text(json.dumps(family()), encoding="utf-8")
+                rows = Tokenizer.from_file(str(path)).get_vocab_size()
+                sample = Sample(frozenset({PRUNED[family.__name__]}), bound=(), texts=())
+                found = prune({path.name: path}, rows, None, sample, Path(folder))
+                text = found.files[path.name].read_text(encoding="utf-8")
+            ids = [encoding.ids for encoding in Tokenizer.from_str(text).encode_batch(TEXTS)]
+            cases.append({"name": family.__name__, "tokenizer": json.loads(text), "ids": ids})
+    return cases
+
+
 # -------------------------------------------------------------------------------- chat templates
 
 TEMPLATES = ORACLES.parent / "templates"
@@ -253,6 +291,7 @@ def main() -> None:
     for name, value in [
         ("sampling", sampling()),
         ("tokenizers", tokenizer_oracles()),
+        ("pruned", pruned()),
         ("chat", chat()),
     ]:
         path = ORACLES / f"{name}.json"
