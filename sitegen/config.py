@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, mode
 
 from . import toml
 from .errors import ConfigError, Where
-from .schema import validate
+from .schema import describe, validate
 
 Quantization = Literal["q4", "fp32"]
 
@@ -64,11 +65,13 @@ class ModelSpec(BaseModel):
     @field_validator("vocabulary", mode="before")
     @classmethod
     def _prune(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            if value != "prune":
-                raise ValueError(f'must be "prune" or a mapping, but is the text "{value}"')
+        if value == "prune":
             return {}
-        return value
+        if value is None or isinstance(value, Mapping | Vocabulary):
+            return value
+        raise ValueError(
+            f'must be "prune" or a mapping of keep, text or size, but is {describe(value)}'
+        )
 
     @model_validator(mode="before")
     @classmethod

@@ -85,15 +85,24 @@ def _prepare(
     from .models import prepare
 
     named: dict[str, tuple[ModelSpec, Page]] = {}
+    texts: dict[ModelSpec, dict[str, None]] = {}  # an ordered set
     for page in pages:
         for name, spec in page.models.items():
             named.setdefault(name, (spec, page))
+            if spec.vocabulary is not None:
+                texts.setdefault(spec, {}).update(dict.fromkeys(content.texts(page)))
     prepared: dict[ModelSpec, Model] = {}
     for name, (spec, page) in sorted(named.items()):
         if spec in prepared:
             continue
         try:
-            prepared[spec] = prepare(spec, root=settings.root, cache=cache, progress=report)
+            prepared[spec] = prepare(
+                spec,
+                root=settings.root,
+                cache=cache,
+                texts=tuple(texts.get(spec, ())),
+                progress=report,
+            )
         except ModelError as error:
             if error.where is None:
                 error = ModelError(error.problem, where=page.places[name], hint=error.hint)

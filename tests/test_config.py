@@ -129,3 +129,23 @@ def test_the_cache_is_where_the_environment_says(
     assert config.cache_folder() == tmp_path
     monkeypatch.delenv("SITEGEN_CACHE")
     assert config.cache_folder().name == "sitegen"
+
+
+def test_a_vocabulary_is_pruned_by_a_word_or_by_a_table(site: Write) -> None:
+    text = """
+[models.whole]
+id = "./a"
+[models.short]
+id = "./a"
+vocabulary = "prune"
+[models.long]
+id = "./a"
+vocabulary = {keep = ["Latin", "Greek"], text = "./samples", size = 9000}
+"""
+    models = config.load(site({"sitegen.toml": text})).models
+    assert models["whole"].vocabulary is None
+    assert models["short"].vocabulary == config.Vocabulary()
+    assert models["long"].vocabulary == config.Vocabulary(
+        keep=("Latin", "Greek"), text="./samples", size=9000
+    )
+    assert len({*models.values()}) == 3  # a spec can be the key of a table

@@ -6,6 +6,18 @@ Knows front matter, Markdown, app blocks, links and navigation; knows no model, 
 from .navigation import Entry, tree
 from .page import App, Heading, Page, placeholder
 from .reading import assets, read
+from .texts import texts
 from .urls import relative
 
-__all__ = ["App", "Entry", "Heading", "Page", "assets", "placeholder", "read", "relative", "tree"]
+__all__ = [
+    "App",
+    "Entry",
+    "Heading",
+    "Page",
+    "assets",
+    "placeholder",
+    "read",
+    "relative",
+    "texts",
+    "tree",
+]

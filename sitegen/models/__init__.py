@@ -4,11 +4,13 @@
     → verify → manifest
 
 `prepare` is the way in. It imports numpy, onnx, onnxruntime, tokenizers and huggingface_hub only
-when a model is not in the cache yet.
+when a model is not in the cache yet; and `scripts`, which needs fontTools, only where a vocabulary
+is pruned.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sitegen.config import ModelSpec
@@ -19,21 +21,34 @@ from sitegen.progress import Progress, silent
 __all__ = ["Model", "prepare"]
 
 
-def prepare(spec: ModelSpec, *, root: Path, cache: Path, progress: Progress | None = None) -> Model:
+def prepare(
+    spec: ModelSpec,
+    *,
+    root: Path,
+    cache: Path,
+    texts: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Model:
     """The exported model that `spec` names, from the cache or made now.
 
     root: the site's folder, whose sitegen.lock pins models of the hub; cache: where exports are
-    kept; progress: gets plain sentences. Raises ModelError for anything wrong with the model, the
-    folder, the hub or the disk.
+    kept; texts: what the pages that use the model say, by which `vocabulary` is pruned; progress:
+    gets plain sentences. Raises ModelError for anything wrong with the model, the folder, the hub
+    or the disk.
     """
     progress = progress or silent
     store = Cache(cache)
     source = find(spec, root, progress)
-    key = store.key(source, spec)
+    sample = None
+    if spec.vocabulary is not None:
+        from sitegen.models.sample import take
+
+        sample = take(spec.vocabulary, texts, root)
+    key = store.key(source, spec, sample)
     model = store.load(key)
     if model is None:
         fetch(source, store.digests(), progress)
         from sitegen.models.export import export
 
-        model = export(source, spec, store, key, progress)
+        model = export(source, spec, sample, store, key, progress)
     return model

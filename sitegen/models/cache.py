@@ -24,12 +24,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sitegen.config import ModelSpec
 from sitegen.digests import Digests, write_atomically
 from sitegen.errors import ModelError
 from sitegen.models.source import Source, unreadable
+
+if TYPE_CHECKING:
+    from sitegen.models.sample import Sample
 
 ABANDONED_S = 24 * 3600  # age at which a staging folder belongs to a build that was killed
 
@@ -51,8 +54,9 @@ class Cache:
         """What is remembered of source files that were hashed before."""
         return Digests(self.folder / "digests.json")
 
-    def key(self, source: Source, spec: ModelSpec) -> str:
-        """SHA-256 of what an export is made from: source bytes, spec, this package's own sources.
+    def key(self, source: Source, spec: ModelSpec, sample: Sample | None = None) -> str:
+        """SHA-256 of what an export is made from: source bytes, spec, this package's own sources,
+        and the sample text that decides about a pruned vocabulary.
 
         Files of a pinned commit count by the hashes that the hub gave: they need not be here.
         Raises ModelError for a file that cannot be read.
@@ -76,6 +80,8 @@ class Cache:
             "spec": spec.model_dump(),
             "exporter": exporter(),
         }
+        if sample is not None:
+            parts["sample"] = sample.digest()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def load(self, key: str) -> Model | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,8 +36,11 @@ from sitegen.models.verify import (
     compare_halves,
     verify,
 )
-from sitegen.models.weights import Tensor, open_weights, require_numbers
+from sitegen.models.weights import Selection, Tensor, open_weights, require_numbers
 from sitegen.progress import Amount, Progress, about, mib
+
+if TYPE_CHECKING:
+    from sitegen.models.sample import Sample
 
 DEFAULT_CONTEXT = 4096
 PROMPT_TOKENS = 16  # held against the reference: attention and cache matter, one pass is cheap
@@ -46,6 +51,8 @@ SENTENCES = (
     "One, two, three, four, five, six, seven, eight, nine,",
     "Water boils at a hundred degrees, and it freezes at",
 )
+# Bytes of a weight with its share of a scale; the scales of int8 are too few to count.
+PER_WEIGHT: dict[Storage, float] = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}
 
 
 @dataclass(frozen=True)
@@ -71,15 +78,23 @@ class Written:
     joined: Path  # the folder of the joined file
 
 
-def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Progress) -> Model:
+def export(
+    source: Source,
+    spec: ModelSpec,
+    sample: Sample | None,
+    cache: Cache,
+    key: str,
+    progress: Progress,
+) -> Model:
     """Export, verify and store a model; raises ModelError and stores nothing when it is wrong.
 
-    key: what `cache` calls the source's files as they are now.
+    sample: text by which the vocabulary is pruned, None to keep it whole; key: what `cache` calls
+    the source's files as they are now.
     """
     say = about(source.title, progress)
 
     def require_unchanged() -> None:
-        if cache.key(source, spec) != key:
+        if cache.key(source, spec, sample) != key:
             raise ModelError(
                 "a file of the model changed while it was exported",
                 where=source.folder,
@@ -88,7 +103,7 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
 
     with cache.staging() as folder:
         try:
-            manifest = _export(source, spec, folder, say)
+            manifest = _export(source, spec, sample, folder, say)
         except ModelError:
             require_unchanged()  # half old and half new, it would be blamed on the export
             raise
@@ -96,12 +111,16 @@ def export(source: Source, spec: ModelSpec, cache: Cache, key: str, progress: Pr
         return cache.store(key, manifest.to_json(), sorted(folder.glob("*.bin")))
 
 
-def _export(source: Source, spec: ModelSpec, folder: Path, say: Progress) -> wire.Manifest:
+def _export(
+    source: Source, spec: ModelSpec, sample: Sample | None, folder: Path, say: Progress
+) -> wire.Manifest:
     """Write all files of the export into `folder` under their hashes."""
     say(f"reading {', '.join(source.weights)}")
     original = _read(source, spec)
+    if sample is not None:
+        original = _prune(original, spec, sample, folder, say)
     decoder, text = original.decoder, original.text
-    texts = _text_files(source, folder)
+    texts = _text_files(original.source, folder)
     text_bytes = sum(file.bytes for file in texts.values())
     variants: list[wire.Variant] = []
     for files, checked in _write_and_verify(original, spec.quantization, folder, say):
@@ -148,6 +167,38 @@ def _read(source: Source, spec: ModelSpec) -> Original:
         text=read_text(source.files, decoder.vocab),
         weights=_checked_weights(source, decoder, inventory.tensors),
         licence_id=wire.licence_id(card) if card else None,
+    )
+
+
+def _prune(
+    original: Original, spec: ModelSpec, sample: Sample, folder: Path, say: Progress
+) -> Original:
+    """The model with the rows and the text files of fewer tokens; raises ModelError."""
+    from sitegen.models.vocabulary import prune
+
+    source, weights, decoder = original.source, original.weights, original.decoder
+    say(f"pruning the vocabulary of {decoder.vocab:,} tokens")
+    size = spec.vocabulary.size if spec.vocabulary else None
+    pruned = prune(source.files, decoder.vocab, size, sample, folder)
+    decoder = dataclasses.replace(decoder, vocab=len(pruned.kept))
+    inventory = decoder.inventory()
+    # What has another shape now has a row for each token: embedding, head, the head's bias.
+    rows = {
+        name: Selection.of(weights[name], pruned.kept)
+        for name, shape in inventory.tensors.items()
+        if shape != weights[name].shape
+    }
+    dropped = sum(weights[name].size - tensor.size for name, tensor in rows.items())
+    storages = dict.fromkeys(variant.storage for variant in VARIANTS[spec.quantization])
+    saved = [f"{mib(int(dropped * PER_WEIGHT[each]))} MiB of {each}" for each in storages]
+    say(f"{pruned.sentence()}; this saves {' or '.join(saved)}")
+    return dataclasses.replace(
+        original,
+        source=dataclasses.replace(source, files=dict(pruned.files)),
+        decoder=decoder,
+        inventory=inventory,
+        text=read_text(pruned.files, decoder.vocab),
+        weights={**weights, **rows},
     )
 
 
@@ -243,9 +294,8 @@ def _compare(checked: Mapping[Variant, Verified]) -> None:
 def _weights_progress(
     storage: Storage, inventory: Inventory, say: Progress
 ) -> Callable[[int], None]:
-    per_weight = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}[storage]
     weights = sum(math.prod(shape) for shape in inventory.tensors.values())
-    total = int(per_weight * weights)  # norms and rotations not counted
+    total = int(PER_WEIGHT[storage] * weights)  # norms and rotations not counted
 
     def written(done: int) -> None:
         say(Amount(f"{storage} weights", done, total))

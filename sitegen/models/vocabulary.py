@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from sitegen.errors import ModelError
 from sitegen.models import scripts
-from sitegen.models.families import read_json
+from sitegen.models.fields import read_json
 from sitegen.models.pieces import Pieces, read, refusal
 from sitegen.models.sample import Sample
 from sitegen.models.tokenizer import read_text, template_texts
@@ -58,9 +58,10 @@ class Pruned:
     uses them. About so much of a new text of the same sort is cut as before."""
 
     def sentence(self) -> str:
+        rest = "" if self.share == 1 else " and the rest of it"
         return (
-            f"the vocabulary keeps {len(self.kept):,} of {self.rows:,} tokens "
-            f"({', '.join(self.scripts)}), {self.share:.2%} of those in the sample text by rule"
+            f"the vocabulary keeps {len(self.kept):,} of {self.rows:,} tokens: "
+            f"{', '.join(self.scripts)}, {self.share:.2%} of what the sample text uses{rest}"
         )
 
 

@@ -41,6 +41,7 @@ BYTES = {
 }
 """Stored type → bytes of one value: of the types that are read, and of those passed over."""
 
+SKIPPED_ROWS = 16  # between two that are wanted: reading on costs less than another read
 MAX_HEADER_BYTES = 100_000_000  # the limit of the reference implementation
 BLOCK_ELEMENTS = 1 << 17  # 512 KiB of float32: a block and its temporaries stay in the L2 cache
 
@@ -101,6 +102,29 @@ class Tensor:
                 hint="The weights are damaged, or training diverged: save the model again.",
             )
         return values
+
+
+@dataclass(frozen=True, eq=False)
+class Selection(Tensor):
+    """Some rows of a stored tensor, in an order of their own."""
+
+    whole: Tensor
+    kept: NDArray[np.int64]  # (shape[0],): rows of `whole`
+
+    @classmethod
+    def of(cls, whole: Tensor, kept: NDArray[np.int64]) -> Selection:
+        shape = (len(kept), *whole.shape[1:])
+        return cls(whole.name, whole.dtype, shape, whole.path, whole.start, whole, kept)
+
+    def _rows(self, file: BufferedReader, start: int, stop: int) -> Float32:
+        wanted = self.kept[start:stop]
+        steps = np.diff(wanted)
+        borders = np.flatnonzero((steps < 1) | (steps > SKIPPED_ROWS)) + 1
+        found = [self.whole._rows(file, 0, 0)]
+        for run in np.split(wanted, borders) if len(wanted) else []:
+            first, last = int(run[0]), int(run[-1])
+            found.append(self.whole._rows(file, first, last + 1)[run - first])
+        return np.concatenate(found)
 
 
 def open_weights(files: Mapping[str, Path], index: Path | None) -> dict[str, Tensor]:

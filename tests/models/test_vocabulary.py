@@ -179,8 +179,8 @@ def test_what_the_sample_uses_stays_whatever_script_it_is_in(tmp_path: Path) -> 
     assert set(ids) <= set(result.kept.tolist())
     assert 0.3 < result.share < 1
     assert result.sentence() == (
-        f"the vocabulary keeps {len(result.kept):,} of {rows(tokenizer):,} tokens (Latin), "
-        f"{result.share:.2%} of those in the sample text by rule"
+        f"the vocabulary keeps {len(result.kept):,} of {rows(tokenizer):,} tokens: Latin, "
+        f"{result.share:.2%} of what the sample text uses and the rest of it"
     )
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tiny_models import write_safetensors
 
 from sitegen.errors import ModelError
-from sitegen.models.weights import open_weights, read_header, require_numbers
+from sitegen.models.weights import Selection, open_weights, read_header, require_numbers
 
 
 def write(path: Path, header: Any, data: bytes = b"") -> Path:
@@ -54,6 +54,22 @@ def test_blocks_of_a_tensor_larger_than_one_block(tmp_path: Path) -> None:
     blocks = list(read_header(tmp_path / "w")["a"].blocks())
     assert len(blocks) > 1
     np.testing.assert_array_equal(np.concatenate(blocks), values)
+
+
+@pytest.mark.parametrize("columns", [(), (3,), (4096,)])
+def test_some_rows_in_an_order_of_their_own(tmp_path: Path, columns: tuple[int, ...]) -> None:
+    """Neighbours, gaps that are read over and gaps that are not, steps back, blocks."""
+    values = np.random.default_rng(1).standard_normal((900, *columns), np.float32)
+    write_safetensors(tmp_path / "w", {"first": np.ones(5, np.float32), "a": values})
+    kept = np.array([*range(40), 42, 47, *range(300, 500, 3), 899, 0, 7, 6])
+    tensor = Selection.of(read_header(tmp_path / "w")["a"], kept)
+    assert (tensor.shape, tensor.size) == ((len(kept), *columns), values[kept].size)
+    np.testing.assert_array_equal(tensor.rows(), values[kept])
+    np.testing.assert_array_equal(tensor.rows(38, 45), values[kept[38:45]])
+    np.testing.assert_array_equal(tensor.rows(5, 5), values[:0])
+    np.testing.assert_array_equal(np.concatenate(list(tensor.blocks())), values[kept])
+    parts = list(tensor.blocks([(100, 110), (2, 4)]))
+    np.testing.assert_array_equal(np.concatenate(parts), values[[*kept[100:110], *kept[2:4]]])
 
 
 @settings(max_examples=40, deadline=None)
