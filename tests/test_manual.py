@@ -114,6 +114,7 @@ def test_every_option_is_described(page: str, model: type[BaseModel]) -> None:
 def test_tables_of_options_are_whole() -> None:
     assert first_column("apps", "Option") == set(AppOptions.model_fields)
     assert first_column("models", "Key") == set(NamedModel.model_fields)
+    assert first_column("models", "Key of `vocabulary`") == set(config.Vocabulary.model_fields)
     assert first_column("script", "Option of `load`") == js_keys("LOAD_RULES")
     assert first_column("script", "Option") == js_keys("GENERATE_RULES")
 

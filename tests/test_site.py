@@ -198,6 +198,23 @@ def test_the_site_that_new_writes_is_built(tmp_path: Path, cache: Path, packages
     assert '<sitegen-chat model="storyteller"' in home
 
 
+def test_a_vocabulary_is_pruned_by_the_text_of_all_pages_that_use_the_model(
+    site: Write, cache: Path, packages: None
+) -> None:
+    chat = "\n\n```chat\nmodel: pruned\nsystem: Отвечай кратко.\n```\n"
+    root = site({
+        "sitegen.toml": '[models.pruned]\nid = "./tiny"\nvocabulary = "prune"\n',
+        "content/index.md": "# Words in English" + chat,
+        "content/two.md": "# Ελληνικές λέξεις" + chat,
+        "content/three.md": "# العربية\n",
+    })  # fmt: skip
+    tiny_models.write_model(root / "tiny", seed=14)
+    said: list[str] = []
+    build(root, cache=cache, report=said.append)
+    [sentence] = [each for each in said if "keeps" in each]
+    assert "tokens: Cyrillic, Greek, Latin, 100.00% of what the sample text uses;" in sentence
+
+
 def test_a_cached_model_imports_no_exporter(site: Write, cache: Path, packages: None) -> None:
     root = site({"content/index.md": "---\nmodel: ./tiny\n---\n"})
     hour_ago = time.time() - 3600  # digests of newer files are not remembered

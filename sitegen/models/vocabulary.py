@@ -10,9 +10,10 @@ stay are the original's. What `pieces` promises holds for every text in the scri
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,17 +90,19 @@ def prune(
     used = {id for ids in _encode(whole, sample.bound) for id in ids}
     writing = scripts.Writing(sample.scripts)
     wanted = [id for id in pieces.by_use() if writing.may_hold(pieces.spelled(id))]
-    kept = _filled(pieces, must | used, wanted, size)
+    parts = functools.cache(lambda id: pieces.parts(id) if id in pieces.tokens else {id})
+    kept = _filled(must | used, wanted, size, parts)
     new = _numbered(kept, pieces, added.values())
 
     written = dict(files)
     changed = {name: _renumbered(value, new, rows) for name, value in configurations.items()}
     for name, value in {**changed, "tokenizer.json": _smaller(tokenizer, pieces, new)}.items():
         written[name] = folder / name
-        written[name].write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        written[name].write_text(text, encoding="utf-8")
     _verify(whole, _load(written["tokenizer.json"]), new, sample.texts)
 
-    by_rule = _filled(pieces, must, wanted, size)
+    by_rule = _filled(must, wanted, size, parts)
     counts = Counter(id for ids in _encode(whole, sample.texts) for id in ids)
     return Pruned(
         files=written,
@@ -123,18 +126,19 @@ def _encode(tokenizer: Tokenizer, texts: Iterable[str]) -> list[list[int]]:
 
 
 def _filled(
-    pieces: Pieces, start: Collection[int], wanted: Sequence[int], size: int | None
+    start: Iterable[int],
+    wanted: Iterable[int],
+    size: int | None,
+    parts: Callable[[int], set[int]],
 ) -> set[int]:
-    """`start`, then `wanted` in order while there is room, each with what it needs."""
-    kept: set[int] = set()
-    for id in start:
-        kept |= pieces.parts(id) if id in pieces.tokens else {id}
+    """`start`, then `wanted` in order while there is room, each with its `parts`."""
+    kept = {part for id in start for part in parts(id)}
     for id in wanted:
         if id not in kept:
-            parts = pieces.parts(id) - kept
-            if size is not None and len(kept) + len(parts) > size:
+            more = parts(id) - kept
+            if size is not None and len(kept) + len(more) > size:
                 break
-            kept |= parts
+            kept |= more
     return kept
 
 
