@@ -98,8 +98,8 @@ def prune(
     changed = {name: _renumbered(value, new, rows) for name, value in configurations.items()}
     for name, value in {**changed, "tokenizer.json": _smaller(tokenizer, pieces, new)}.items():
         written[name] = folder / name
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        written[name].write_text(text, encoding="utf-8")
+        compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        written[name].write_text(compact, encoding="utf-8")
     _verify(whole, _load(written["tokenizer.json"]), new, sample.texts)
 
     by_rule = _filled(must, wanted, size, parts)

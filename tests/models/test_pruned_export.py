@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_families
 from tiny_models import VOCAB, config, random_weights, write_model, write_safetensors
 from tokenizers import Tokenizer
 
@@ -27,8 +28,11 @@ RUSSIAN = "там и тут"
 
 
 def write(folder: Path, **changes: Any) -> Path:
-    """A tiny model whose vocabulary knows some Cyrillic, and has rows that no token belongs to."""
-    write_model(folder, **changes)
+    """A tiny Llama whose vocabulary knows some Cyrillic, and has rows that no token belongs to."""
+    return with_cyrillic(write_model(folder, **changes))
+
+
+def with_cyrillic(folder: Path) -> Path:
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
     vocab = {t: i for t, i in tokenizer["model"]["vocab"].items() if not t.startswith("<unused")}
@@ -67,13 +71,10 @@ def logits(model: Model, folder: Path, ids: Sequence[int]) -> dict[str, np.ndarr
     return found
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"tie_word_embeddings": False, "dtype": "F32"}, {"num_hidden_layers": 1, "dtype": "F16"}],
-    ids=["tied", "untied", "one-layer"],
-)
-def test_the_logits_of_what_stays_are_the_originals(tmp_path: Path, changes: Any) -> None:
-    folder = write(tmp_path / "m", **changes)
+@pytest.mark.parametrize("name", tiny_families.CONFIGS)
+def test_the_logits_of_what_stays_are_the_originals(tmp_path: Path, name: str) -> None:
+    """In every family, whichever of its tensors have a row for each token."""
+    folder = with_cyrillic(tiny_families.write(tmp_path / "m", name))
     whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
     files = {path.name: path for path in folder.glob("*.safetensors")}
     expected = read_decoder(folder / "config.json")[1].reference(
