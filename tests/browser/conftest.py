@@ -150,12 +150,9 @@ def _recut(model: Model, folder: Path, limit: int) -> Model:
 MakeSite = Callable[..., FaultServer]
 
 
-@pytest.fixture(scope="session")
-def site_files(
-    site_models: Mapping[str, Model], export_cache: Path
-) -> tuple[dict[str, bytes], dict[str, Any]]:
+def site_of(models: Mapping[str, Model], cache: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Output path → bytes of a site of two pages, and its models.json."""
-    bundled = bundle.collect(site_models, cache=export_cache, site_id="0123456789ab")
+    bundled = bundle.collect(models, cache=cache, site_id="0123456789ab")
     files = {
         path: content if isinstance(content, bytes) else content.read_bytes()
         for path, content in bundled.files.items()
@@ -170,6 +167,13 @@ def site_files(
         "sw.js": f'self.SITEGEN = {json.dumps(site)}; importScripts("{worker}");'.encode(),
     }
     return files, bundled.index
+
+
+@pytest.fixture(scope="session")
+def site_files(
+    site_models: Mapping[str, Model], export_cache: Path
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    return site_of(site_models, export_cache)
 
 
 def write_site(folder: Path, files: Mapping[str, bytes]) -> Path:
