@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from . import bundle, config, content, render
 from .config import ModelSpec, SiteConfig
 from .content import Page
-from .errors import ModelError, OutputError
+from .errors import ModelError, OutputError, Where
 from .output import WriteReport, write
 
 if TYPE_CHECKING:
@@ -52,23 +52,75 @@ def build(
     drafts: publish drafts as well; report: gets a sentence about work that takes a while.
     Raises SitegenError for what the author can mend; the output folder is untouched then.
     """
+    from .models import Cache
+
     seconds: dict[str, float] = {}
     cache = cache or config.cache_folder()
-    with _timed(seconds, "content"):
-        settings = _settings(root, drafts)
-        folder = settings.output_folder(output)
-        pages = content.read(settings)
-        assets = content.assets(settings)
-    with _timed(seconds, "models"):
-        models = _prepare(pages, settings, cache, report)
-    with _timed(seconds, "bundle"):
-        bundled = bundle.collect(models, cache=cache, site_id=_site_id(settings), progress=report)
-    with _timed(seconds, "render"):
-        documents = render.render(settings, pages, bundled)
-    with _timed(seconds, "output"):
-        written = write(_together(documents, bundled.files, assets), folder)
+    with Cache(cache).reading():
+        with _timed(seconds, "content"):
+            settings = _settings(root, drafts)
+            folder = settings.output_folder(output)
+            pages = content.read(settings)
+            assets = content.assets(settings)
+        with _timed(seconds, "models"):
+            models = _prepare(pages, settings, cache, report)
+        with _timed(seconds, "bundle"):
+            bundled = bundle.collect(
+                models, cache=cache, site_id=_site_id(settings), progress=report
+            )
+        with _timed(seconds, "render"):
+            documents = render.render(settings, pages, bundled)
+        with _timed(seconds, "output"):
+            written = write(_together(documents, bundled.files, assets), folder)
     downloads = {model["name"]: model["bytes"] for model in bundled.index["models"]}
     return Report(folder, len(pages), downloads, written, seconds)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A model of a site, as its pages name it."""
+
+    places: Mapping[str, Where]
+    """Each name that it has → where that is written."""
+    pages: tuple[Path, ...]
+    texts: tuple[str, ...]
+    """What these pages say, where its vocabulary is pruned by that."""
+
+
+def named_models(root: Path) -> dict[ModelSpec, Named]:
+    """Every model that the site in `root` names in its pages, drafts too, or in its sitegen.toml.
+
+    A model is as a build without drafts would have it. Raises SitegenError for a site that cannot
+    be read. A folder without a site names none.
+    """
+    settings = _settings(root, drafts=True)
+    pages = content.read(settings) if settings.content.is_dir() else ()
+    found = _named(pages) | _named([page for page in pages if not page.draft])
+    for name, spec in settings.models.items():
+        found.setdefault(spec, Named({name: settings.where("models", name, is_key=True)}, (), ()))
+    return found
+
+
+def _named(pages: Sequence[Page]) -> dict[ModelSpec, Named]:
+    """The models that pages use."""
+    places: dict[ModelSpec, dict[str, Where]] = {}
+    users: dict[ModelSpec, list[Page]] = {}
+    for page in pages:
+        for name, spec in page.models.items():
+            places.setdefault(spec, {}).setdefault(name, page.places[name])
+            users.setdefault(spec, []).append(page)
+    return {
+        spec: Named(
+            places[spec],
+            tuple(dict.fromkeys(page.source for page in used)),
+            _texts(used) if spec.vocabulary is not None else (),
+        )
+        for spec, used in users.items()
+    }
+
+
+def _texts(pages: Sequence[Page]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for page in pages for text in content.texts(page)))
 
 
 def _settings(root: Path, drafts: bool) -> SiteConfig:
@@ -84,30 +136,17 @@ def _prepare(
     """The models that pages use, by name; a model that has two names is prepared once."""
     from .models import prepare
 
-    named: dict[str, tuple[ModelSpec, Page]] = {}
-    texts: dict[ModelSpec, dict[str, None]] = {}  # an ordered set
-    for page in pages:
-        for name, spec in page.models.items():
-            named.setdefault(name, (spec, page))
-            if spec.vocabulary is not None:
-                texts.setdefault(spec, {}).update(dict.fromkeys(content.texts(page)))
-    prepared: dict[ModelSpec, Model] = {}
-    for name, (spec, page) in sorted(named.items()):
-        if spec in prepared:
-            continue
+    prepared: dict[str, Model] = {}
+    for spec, named in sorted(_named(pages).items(), key=lambda item: min(item[1].places)):
         try:
-            prepared[spec] = prepare(
-                spec,
-                root=settings.root,
-                cache=cache,
-                texts=tuple(texts.get(spec, ())),
-                progress=report,
+            model = prepare(
+                spec, root=settings.root, cache=cache, texts=named.texts, progress=report
             )
         except ModelError as error:
-            if error.where is None:
-                error = ModelError(error.problem, where=page.places[name], hint=error.hint)
-            raise error from None
-    return {name: prepared[spec] for name, (spec, _) in sorted(named.items())}
+            where = error.where or named.places[min(named.places)]
+            raise ModelError(error.problem, where=where, hint=error.hint) from None
+        prepared.update(dict.fromkeys(named.places, model))
+    return dict(sorted(prepared.items()))
 
 
 def _together(

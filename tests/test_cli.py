@@ -15,7 +15,8 @@ from sitegen.cli import main
 from sitegen.errors import ContentError, Where, code_frame
 
 Write = Callable[[Mapping[str, str]], Path]
-COMMANDS = ("new", "build", "serve", "vendor")
+COMMANDS = ("new", "build", "serve", "models", "vendor")
+MODELS_COMMANDS = ("list", "inspect", "export", "verify", "prune", "update")
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -43,12 +44,21 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"    {command} " in printed for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_every_command_of_models(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["models", "--help"])
+    printed = capsys.readouterr().out
+    assert all(f"    {command} " in printed for command in MODELS_COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "command", [[name] for name in COMMANDS] + [["models", name] for name in MODELS_COMMANDS]
+)
 def test_every_command_and_option_has_help(
-    command: str, capsys: pytest.CaptureFixture[str]
+    command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main([command, "--help"])
+        main([*command, "--help"])
     assert stopped.value.code == 0
     for line in capsys.readouterr().out.splitlines():
         if line.startswith("  --"):
@@ -71,7 +81,17 @@ def test_help_imports_no_work() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["buidl"], ["build", "--port", "1"], ["serve", "--port", "eighty"], ["new"]]
+    "arguments",
+    [
+        [],
+        ["buidl"],
+        ["build", "--port", "1"],
+        ["serve", "--port", "eighty"],
+        ["new"],
+        ["models"],
+        ["models", "lst"],
+        ["models", "prune", "--older-than", "soon"],
+    ],
 )
 def test_a_wrong_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

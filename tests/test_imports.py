@@ -31,7 +31,18 @@ ROOMS: dict[str, set[str]] = {
     "serve": {"errors", "config", "render", "site"},
     "new": {"errors"},
     "terminal": {"progress"},
-    "cli": {"errors", "config", "vendor", "site", "serve", "new", "terminal"},
+    "cli": {
+        "errors",
+        "schema",
+        "config",
+        "progress",
+        "models",
+        "vendor",
+        "site",
+        "serve",
+        "new",
+        "terminal",
+    },
     "__main__": {"cli"},
 }
 

@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sitegen.config import ModelSpec
 from sitegen.models.cache import Cache, Model
-from sitegen.models.source import fetch, find
+from sitegen.models.source import fetch, find, find_here
 from sitegen.progress import Progress, silent
 
-__all__ = ["Model", "prepare"]
+if TYPE_CHECKING:
+    from sitegen.models.sample import Sample
+
+__all__ = ["Cache", "Model", "key_of", "prepare"]
 
 
 def prepare(
@@ -39,11 +43,7 @@ def prepare(
     progress = progress or silent
     store = Cache(cache)
     source = find(spec, root, progress)
-    sample = None
-    if spec.vocabulary is not None:
-        from sitegen.models.sample import take
-
-        sample = take(spec.vocabulary, texts, root)
+    sample = _sample(spec, texts, root)
     key = store.key(source, spec, sample)
     model = store.load(key)
     if model is None:
@@ -52,3 +52,19 @@ def prepare(
 
         model = export(source, spec, sample, store, key, progress)
     return model
+
+
+def key_of(spec: ModelSpec, *, root: Path, cache: Path, texts: Sequence[str] = ()) -> str | None:
+    """What the export of `spec` is called in the cache, made or not; None where that is not known
+    without asking the hub. Raises ModelError where `spec` names no model."""
+    source = find_here(spec, root)
+    return None if source is None else Cache(cache).key(source, spec, _sample(spec, texts, root))
+
+
+def _sample(spec: ModelSpec, texts: Sequence[str], root: Path) -> Sample | None:
+    """The text that decides about a pruned vocabulary, None where it stays whole."""
+    if spec.vocabulary is None:
+        return None
+    from sitegen.models.sample import take
+
+    return take(spec.vocabulary, texts, root)

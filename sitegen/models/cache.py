@@ -4,9 +4,11 @@
     <cache>/files/<sha256>.bin      graphs, shards, tokenizers: named by content, shared by models
     <cache>/digests.json            SHA-256 of source files, remembered between builds
     <cache>/staging/<random>/       an export under way
+    <cache>/lock                    held by who reads, and alone by who deletes
 
-Nothing is locked: files enter by a rename under the hash of their content, so two builds at once
-write the same bytes twice and either may win. Standard library only.
+Builds do not wait for each other: files enter by a rename under the hash of their content, so two
+builds at once write the same bytes twice and either may win. Only who deletes files waits until
+nobody reads any (`reading`, `alone`). Standard library only.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import functools
 import hashlib
 import importlib
 import json
+import os
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,15 +87,33 @@ class Cache:
             parts["sample"] = sample.digest()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def load(self, key: str) -> Model | None:
-        """An earlier export; None when there is none, or a file of it is gone or cut short."""
+    def entry(self, key: str) -> dict[str, Any] | None:
+        """What was stored with an export, its "manifest" and "files" (SHA-256 → bytes) among it;
+        None when it is gone or damaged."""
         try:
-            entry = json.loads((self.folder / "models" / f"{key}.json").read_text(encoding="utf-8"))
-            files = {sha256: self._path(sha256) for sha256 in entry["files"]}
-            whole = all(files[s].stat().st_size == size for s, size in entry["files"].items())
-            return Model(entry["manifest"], files) if whole else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(self._entry(key).read_text(encoding="utf-8"))
+            whole = isinstance(entry["manifest"], dict) and isinstance(entry["files"], dict)
+        except (OSError, ValueError, KeyError, TypeError):
             return None
+        return entry if whole else None
+
+    def load(self, key: str) -> Model | None:
+        """An earlier export; None when there is none, or a file of it is gone or cut short.
+
+        It counts as used now.
+        """
+        entry = self.entry(key)
+        if entry is None:
+            return None
+        files = {sha256: self.path(sha256) for sha256 in entry["files"]}
+        try:
+            if any(files[s].stat().st_size != size for s, size in entry["files"].items()):
+                return None
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):  # a cache that may only be read
+            os.utime(self._entry(key))
+        return Model(entry["manifest"], files)
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
@@ -126,13 +147,93 @@ class Cache:
         sizes = {}
         for path in staged:
             sizes[path.stem] = path.stat().st_size
-            path.replace(self._path(path.stem))
-        entry = self.folder / "models" / f"{key}.json"
-        write_atomically(entry, json.dumps({"manifest": manifest, "files": sizes}).encode())
-        return Model(manifest, {sha256: self._path(sha256) for sha256 in sizes})
+            path.replace(self.path(path.stem))
+        write_atomically(
+            self._entry(key), json.dumps({"manifest": manifest, "files": sizes}).encode()
+        )
+        return Model(manifest, {sha256: self.path(sha256) for sha256 in sizes})
 
-    def _path(self, sha256: str) -> Path:
+    def path(self, sha256: str) -> Path:
+        """Where the file of this content lies."""
         return self.files / f"{sha256}.bin"
+
+    def _entry(self, key: str) -> Path:
+        return self.folder / "models" / f"{key}.json"
+
+    def keys(self) -> list[str]:
+        """The keys of all exports, whole or not."""
+        return sorted(path.stem for path in (self.folder / "models").glob("*.json"))
+
+    def last_used(self, key: str) -> float:
+        """When an export was stored or last loaded, in seconds since 1970; 0 when it is gone."""
+        try:
+            return self._entry(key).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def remove(self, keys: Collection[str], *, pretend: bool = False) -> int:
+        """Delete exports, the files that no other export needs, and what killed builds left.
+
+        Only under `alone`. pretend: delete nothing. Returns the bytes that are free afterwards.
+        Raises ModelError for what cannot be deleted.
+        """
+        needed: set[str] = set()
+        for key in set(self.keys()) - set(keys):
+            entry = self.entry(key)
+            needed.update(entry["files"] if entry else ())
+        freed = 0
+        try:
+            for key in [] if pretend else keys:
+                self._entry(key).unlink(missing_ok=True)
+            for path in [p for p in self.files.glob("*") if p.stem not in needed]:
+                freed += path.stat().st_size
+                if not pretend:
+                    path.unlink()
+            for folder in (self.folder / "staging").glob("*"):
+                freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                if not pretend:
+                    shutil.rmtree(folder)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return freed
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """While this holds, no file that was loaded or stored is deleted: for whole builds."""
+        with self._held(alone=False):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """While this holds, no build reads the cache. Raises ModelError at once when one does."""
+        with self._held(alone=True):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, alone: bool) -> Iterator[None]:
+        """A lock of the system, which ends with the program, whatever ends that.
+
+        Windows knows none that can be shared; there, and on disks that cannot lock, a build whose
+        files are deleted fails, and building again makes them again.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):  # a cache that may only be read: nobody deletes
+                self.folder.mkdir(parents=True, exist_ok=True)
+                file = held.enter_context((self.folder / "lock").open("ab"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+                except BlockingIOError:
+                    raise ModelError(
+                        "a build is using the cache",
+                        where=self.folder,
+                        hint="Wait until it has ended, then try again.",
+                    ) from None
+            yield
 
     def _unwritable(self, error: OSError) -> ModelError:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))

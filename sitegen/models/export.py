@@ -27,7 +27,7 @@ from sitegen.models.quantize import Storage
 from sitegen.models.shards import File, ShardWriter, join, write_file
 from sitegen.models.source import Source
 from sitegen.models.tokenizer import Text, read_text
-from sitegen.models.variants import VARIANTS, Variant
+from sitegen.models.variants import VARIANTS, WEIGHT_BYTES, Variant
 from sitegen.models.verify import (
     SELF_CHECK_TOKENS,
     Runner,
@@ -51,8 +51,6 @@ SENTENCES = (
     "One, two, three, four, five, six, seven, eight, nine,",
     "Water boils at a hundred degrees, and it freezes at",
 )
-# Bytes of a weight with its share of a scale; the scales of int8 are too few to count.
-PER_WEIGHT: dict[Storage, float] = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ def _prune(
     }
     dropped = sum(weights[name].size - tensor.size for name, tensor in rows.items())
     storages = dict.fromkeys(variant.storage for variant in VARIANTS[spec.quantization])
-    saved = [f"{mib(int(dropped * PER_WEIGHT[each]))} MiB of {each}" for each in storages]
+    saved = [f"{mib(int(dropped * WEIGHT_BYTES[each]))} MiB of {each}" for each in storages]
     say(f"{pruned.sentence()}; this saves {' or '.join(saved)}")
     return dataclasses.replace(
         original,
@@ -295,7 +293,7 @@ def _weights_progress(
     storage: Storage, inventory: Inventory, say: Progress
 ) -> Callable[[int], None]:
     weights = sum(math.prod(shape) for shape in inventory.tensors.values())
-    total = int(PER_WEIGHT[storage] * weights)  # norms and rotations not counted
+    total = int(WEIGHT_BYTES[storage] * weights)  # norms and rotations not counted
 
     def written(done: int) -> None:
         say(Amount(f"{storage} weights", done, total))

@@ -132,6 +132,22 @@ class Hub:
             raise self._unwritable(error) from error
         return paths
 
+    def beginning(self, pin: Pin, name: str, count: int) -> bytes:
+        """The first `count` bytes of a file that is not downloaded; raises ModelError."""
+        require_online(pin.id)
+        url, headers = self._request(pin, name)
+
+        def read() -> bytes:
+            found = b""
+            with _opened(url, {**headers, "Range": f"bytes=0-{count - 1}"}) as (_, blocks):
+                for block in blocks:
+                    found += block
+                    if len(found) >= count:  # a server that knows no ranges
+                        break
+            return found[:count]
+
+        return bytes(self._patiently(read, (pin.id, pin.commit, name)))
+
     def _require_space(self, pin: Pin, missing: list[PinnedFile]) -> None:
         blobs = self._repository(pin.id) / "blobs"
         blobs.mkdir(parents=True, exist_ok=True)
@@ -175,15 +191,7 @@ class Hub:
 
     def _complete(self, pin: Pin, file: PinnedFile, part: Path, tell: _Telling) -> bool:
         """Bring `part` to the length of the file; False, and no `part`, when its hash is wrong."""
-        from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
-
-        url = hf_hub_url(pin.id, file.name, revision=pin.commit, endpoint=self.endpoint)
-        # Compressed bytes could not be counted, nor resumed.
-        headers = {
-            **build_hf_headers(library_name="sitegen", library_version=__version__),
-            "Accept-Encoding": "identity",
-        }
+        url, headers = self._request(pin, file.name)
 
         def append() -> str:
             return _append(url, headers, file, part, lambda done: tell(file, done))
@@ -193,6 +201,16 @@ class Hub:
             return True
         part.unlink(missing_ok=True)
         return False
+
+    def _request(self, pin: Pin, name: str) -> tuple[str, dict[str, str]]:
+        """The address of a file, and the headers to ask for it with: the token's among them."""
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+        headers = build_hf_headers(library_name="sitegen", library_version=__version__)
+        # Compressed bytes could not be counted, nor resumed.
+        headers["Accept-Encoding"] = "identity"
+        return hf_hub_url(pin.id, name, revision=pin.commit, endpoint=self.endpoint), headers
 
     def _unwritable(self, error: OSError) -> ModelError:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))

@@ -80,10 +80,24 @@ def find(spec: ModelSpec, root: Path, progress: Progress = silent) -> Source:
     try:
         folder = _folder(spec.id, root)
         if folder is None:
-            return _of_pin(_pinned(spec, root, progress))
+            return of_pin(_pinned(spec, root, progress))
         return _of_folder(spec, folder)
     except OSError as error:
         raise unreadable(error) from error
+
+
+def find_here(spec: ModelSpec, root: Path) -> Source | None:
+    """As `find`, but None where the hub would have to be asked."""
+    if is_of_hub(spec, root) and (spec.id, spec.revision or DEFAULT_REVISION) not in lock.read(
+        root
+    ):
+        return None
+    return find(spec, root)
+
+
+def is_of_hub(spec: ModelSpec, root: Path) -> bool:
+    """Whether `spec` names a model of the hub; raises ModelError where it names nothing."""
+    return _folder(spec.id, root) is None
 
 
 def fetch(source: Source, digests: Digests, progress: Progress = silent) -> None:
@@ -110,7 +124,8 @@ def _of_folder(spec: ModelSpec, folder: Path) -> Source:
     return _of(spec.id, folder, chosen)
 
 
-def _of_pin(pin: Pin) -> Source:
+def of_pin(pin: Pin) -> Source:
+    """The files of a pinned commit, whether they are here or not."""
     names = [file.name for file in pin.files]
     weights = [name for name in names if name.endswith(".safetensors")]
     chosen = choose(names, lambda: weights, "hub")
@@ -127,10 +142,15 @@ def _pinned(spec: ModelSpec, root: Path, progress: Progress) -> Pin:
         )
     pin = lock.read(root).get((spec.id, revision))
     if pin is None:
-        progress(f"{spec.id}: asking the hub for {revision}")
-        pin = Hub.of_environment().resolve(spec.id, revision)
+        pin = newest(spec.id, revision, progress)
         lock.enter(root, pin)
     return pin
+
+
+def newest(id: str, revision: str, progress: Progress = silent) -> Pin:
+    """What the hub says a revision is now; raises ModelError. The lock is left alone."""
+    progress(f"{id}: asking the hub for {revision}")
+    return Hub.of_environment().resolve(id, revision)
 
 
 def _folder(id: str, root: Path) -> Path | None:

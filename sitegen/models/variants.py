@@ -32,3 +32,6 @@ VARIANTS: dict[Quantization, tuple[Variant, ...]] = {
     ),
     "fp32": (Variant("fp32", ("webgpu", "wasm"), (), "float32", "fp32"),),
 }
+
+WEIGHT_BYTES: dict[Storage, float] = {"int4": 0.5 + 2 / 32, "int8": 1.0, "fp32": 4.0}
+"""Bytes of one weight with its share of a scale; the scales of int8 are too few to count."""

@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import __version__
-from .errors import SitegenError, code_frame
+from .. import __version__
+from ..errors import SitegenError, code_frame
+from . import models
+from .models import size
 
 if TYPE_CHECKING:
-    from .site import Report
+    from ..site import Report
 
 AUTHOR_ERROR = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--no-build", action="store_true", help="serve what is there")
     serve.set_defaults(run=_serve)
 
+    models.add(commands)
+
     vendor = commands.add_parser(
         "vendor",
         help="fetch the pinned browser packages",
@@ -112,7 +116,7 @@ def _port(text: str) -> int:
 def _new(options: argparse.Namespace) -> None:
     import shlex
 
-    from .new import create
+    from ..new import create
 
     for path in create(options.folder):
         print(path)
@@ -127,8 +131,8 @@ def _build(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     import webbrowser
 
-    from . import config
-    from .serve.server import Server
+    from .. import config
+    from ..serve.server import Server
 
     settings = config.load(options.root)
     if not options.no_build:
@@ -144,7 +148,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _vendor(options: argparse.Namespace) -> None:
-    from . import vendor
+    from .. import vendor
 
     fetched = vendor.fill(progress=lambda sentence: print(sentence, file=sys.stderr))
     print(f"{vendor.FOLDER}: {'fetched and checked' if fetched else 'nothing to do'}")
@@ -154,8 +158,8 @@ def _vendor(options: argparse.Namespace) -> None:
 
 
 def _run_build(options: argparse.Namespace) -> Report:
-    from .site import build
-    from .terminal import progress
+    from ..site import build
+    from ..terminal import progress
 
     with progress("Building") as report:
         return build(options.root, output=options.output, drafts=options.drafts, report=report)
@@ -173,12 +177,12 @@ def _print(report: Report) -> None:
     written, deleted = len(report.write.written), len(report.write.deleted)
     pages = f"{report.pages} page{'s' if report.pages != 1 else ''}"
     files = f"{written} files written, {report.write.unchanged} unchanged, {deleted} deleted"
-    print(f"{report.output}: {pages}, {_size(report.write.bytes)}; {files}")
+    print(f"{report.output}: {pages}, {size(report.write.bytes)}; {files}")
     if sys.stdout.isatty():
         _print_tables(report)
         return
     for name, variants in report.models.items():
-        sizes = ", ".join(f"{variant} {_size(count)}" for variant, count in variants.items())
+        sizes = ", ".join(f"{variant} {size(count)}" for variant, count in variants.items())
         print(f"model {name}: {sizes}")
     stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
     print(f"{stages}; {sum(report.seconds.values()):.2f} s in all")
@@ -195,17 +199,9 @@ def _print_tables(report: Report) -> None:
             "model", *variants, box=None, title="What a reader downloads, without the engine"
         )
         for name, sizes in report.models.items():
-            table.add_row(name, *(_size(sizes[v]) if v in sizes else "–" for v in variants))
+            table.add_row(name, *(size(sizes[v]) if v in sizes else "–" for v in variants))
         console.print(table)
     table = Table(*report.seconds, "in all", box=None, title="Seconds")
     seconds = [*report.seconds.values(), sum(report.seconds.values())]
     table.add_row(*(f"{value:.2f}" for value in seconds))
     console.print(table)
-
-
-def _size(count: int) -> str:
-    """Bytes as a reader's browser and a host's limits count them: 1 MB = 1,000,000."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"
