@@ -8,7 +8,7 @@ tokenizers.json  the small tokenizers of tokenizer_families.py, with ids and tex
                  `tokenizers` library
 pruned.json      tokenizers of each kind that keep only the tokens of one script, with the new ids
                  of the same texts
-chat.json        the templates of tests/runtime/templates, rendered by Jinja2 as in transformers
+chat.json        tests/runtime/templates, rendered by Jinja2 as in transformers
 
 Everything is seeded: a second run writes the same bytes.
 """
@@ -19,14 +19,12 @@ import hashlib
 import json
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import jinja2.ext
-import jinja2.sandbox
 import numpy as np
+from chat_oracles import chat
 from tokenizer_families import FAMILIES
 from tokenizer_texts import CORPUS, LONG, TEXTS
 from tokenizers import Tokenizer
@@ -237,53 +235,6 @@ def pruned() -> list[dict[str, Any]]:
             ids = [encoding.ids for encoding in Tokenizer.from_str(text).encode_batch(TEXTS)]
             cases.append({"name": family.__name__, "tokenizer": json.loads(text), "ids": ids})
     return cases
-
-
-# -------------------------------------------------------------------------------- chat templates
-
-TEMPLATES = ORACLES.parent / "templates"
-
-CONVERSATIONS = [
-    [{"role": "user", "content": "Hello!"}],
-    [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "  Two\nlines with spaces  "},
-    ],
-    [
-        {"role": "user", "content": "What is 2 + 2?"},
-        {"role": "assistant", "content": " It is 4. "},
-        {"role": "user", "content": "Thanks 🦊 {{ not a template }} <b>"},
-    ],
-    [{"role": "user", "content": "One"}, {"role": "user", "content": "Two"}],
-]
-
-
-def render(path: Path, messages: Any, variables: Mapping[str, Any]) -> dict[str, str]:
-    """As transformers/utils/chat_template_utils.py compiles and renders a template."""
-
-    def raise_exception(message: str) -> None:
-        raise jinja2.exceptions.TemplateError(message)
-
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
-    )
-    environment.globals["raise_exception"] = raise_exception
-    try:
-        template = environment.from_string(path.read_text(encoding="utf-8"))
-        text = template.render(messages=messages, **variables)
-    except jinja2.exceptions.TemplateError as error:
-        return {"error": str(error)}
-    return {"text": text}
-
-
-def chat() -> list[dict[str, Any]]:
-    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
-    variables = {**tokens, "tools": None, "documents": None, "add_generation_prompt": True}
-    return [
-        {"name": path.stem, "messages": messages, **tokens, **render(path, messages, variables)}
-        for path in sorted(TEMPLATES.glob("*.jinja"))
-        for messages in CONVERSATIONS
-    ]
 
 
 def main() -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateSyntaxError
 from tokenizers import Tokenizer
 
 from sitegen.errors import ModelError
+from sitegen.models import template
 from sitegen.models.fields import Fields, read_json
+
+TEMPLATE_HINT = "See `chat_template` in tokenizer_config.json, or chat_template.jinja."
 
 
 @dataclass(frozen=True)
@@ -51,65 +49,15 @@ class Text:
     def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """The conversation as transformers and the browser render it."""
         assert self.chat_template is not None
-        variables: dict[str, Any] = {"tools": None, "documents": None}
-        # A token that is missing is undefined, not empty: joining it to a text is an error.
-        if self.bos_token is not None:
-            variables["bos_token"] = self.bos_token
-        if self.eos_token is not None:
-            variables["eos_token"] = self.eos_token
+        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
         try:
-            template = _template_environment().from_string(self.chat_template)
-            return template.render(messages=messages, add_generation_prompt=True, **variables)
+            return template.render(self.chat_template, messages, tokens)
         except Exception as error:  # a template is a program: it may raise anything
             raise ModelError(
                 f"the chat template cannot render one user message: {error}",
                 where=self.tokenizer.parent,
-                hint="See `chat_template` in tokenizer_config.json, or chat_template.jinja.",
+                hint=TEMPLATE_HINT,
             ) from None
-
-
-class _Generation(Extension):
-    """`{% generation %}…{% endgeneration %}` marks what training learns from; the text stays."""
-
-    tags = {"generation"}
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-def _template_environment() -> ImmutableSandboxedEnvironment:
-    """Jinja as transformers/utils/chat_template_utils.py sets it up."""
-
-    def raise_exception(message: str) -> None:
-        raise TemplateError(message)
-
-    def tojson(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
-    )
-    environment.filters["tojson"] = tojson
-    environment.globals.update(
-        raise_exception=raise_exception,
-        # A fixed day: the same model must give the same export tomorrow.
-        strftime_now=lambda form: datetime(2025, 1, 1).strftime(form),
-    )
-    return environment
-
-
-def template_texts(template: str | None) -> list[str]:
-    """All texts that stand in a chat template itself, whether or not a conversation shows them."""
-    if template is None:
-        return []
-    try:
-        parsed = _template_environment().parse(template)
-    except TemplateError:
-        return []  # rendering it says what is wrong
-    data = [node.data for node in parsed.find_all(nodes.TemplateData)]
-    values = [node.value for node in parsed.find_all(nodes.Const)]
-    return data + [value for value in values if isinstance(value, str)]
 
 
 def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:
@@ -137,7 +85,7 @@ def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:
         bos_token=bos,
         eos_token=eos,
         eos_token_ids=_eos_ids(files, vocab_size, ids.get(eos) if eos else None),
-        chat_template=_chat_template(files, config),
+        chat_template=_known_template(files, config),
         generation=_generation(files),
     )
 
@@ -189,6 +137,30 @@ def _eos_ids(files: Mapping[str, Path], vocab_size: int, named: int | None) -> t
     return tuple(dict.fromkeys(found))
 
 
+def _known_template(files: Mapping[str, Path], config: Mapping[str, Any]) -> str | None:
+    """The chat template; raises ModelError when the browser could not render it."""
+    source = _chat_template(files, config)
+    if source is None:
+        return None
+    path = files.get("chat_template.jinja") or files["tokenizer_config.json"]
+    try:
+        unknown = template.unknown_parts(source)
+    except TemplateSyntaxError as error:
+        raise ModelError(
+            f"the chat template is not Jinja: line {error.lineno}: {error.message}",
+            where=path,
+            hint=TEMPLATE_HINT,
+        ) from None
+    if unknown:
+        some = "; ".join(unknown[:3]) + (f"; {len(unknown) - 3} more" if len(unknown) > 3 else "")
+        raise ModelError(
+            f"the chat template uses what the browser does not know: {some}",
+            where=path,
+            hint="Write that part of the template another way.",
+        )
+    return source
+
+
 def _chat_template(files: Mapping[str, Path], config: Mapping[str, Any]) -> str | None:
     if "chat_template.jinja" in files:
         path = files["chat_template.jinja"]
@@ -196,22 +168,22 @@ def _chat_template(files: Mapping[str, Path], config: Mapping[str, Any]) -> str 
             return path.read_text(encoding="utf-8") or None
         except UnicodeDecodeError:
             raise ModelError("the chat template is not UTF-8 text", where=path) from None
-    template = config.get("chat_template")
-    if isinstance(template, list):  # named templates
-        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+    source = config.get("chat_template")
+    if isinstance(source, list):  # named templates
+        named = {t.get("name"): t.get("template") for t in source if isinstance(t, dict)}
         if "default" not in named:
             raise ModelError(
                 "`chat_template` lists templates, but none is named 'default'",
                 where=files["tokenizer_config.json"],
                 hint=f"Found: {', '.join(str(name) for name in named) or 'none'}.",
             )
-        template = named["default"]
-    if template is not None and not isinstance(template, str):
+        source = named["default"]
+    if source is not None and not isinstance(source, str):
         raise ModelError(
             "`chat_template` is neither a text nor a list of named texts",
             where=files["tokenizer_config.json"],
         )
-    return template or None
+    return source or None
 
 
 def _generation(files: Mapping[str, Path]) -> dict[str, int | float]:

@@ -27,7 +27,8 @@ from sitegen.models import scripts
 from sitegen.models.fields import read_json
 from sitegen.models.pieces import Pieces, read, refusal
 from sitegen.models.sample import Sample
-from sitegen.models.tokenizer import read_text, template_texts
+from sitegen.models.template import texts_of
+from sitegen.models.tokenizer import read_text
 
 CONFIGURATIONS = ("config.json", "generation_config.json", "tokenizer_config.json")
 """The files beside tokenizer.json that hold token ids: `eos_token_id`, `pad_token_id`, …"""
@@ -83,7 +84,7 @@ def prune(
         raise refusal("its added tokens have other ids than they get when it is loaded", path)
     configurations = {name: read_json(files[name]) for name in CONFIGURATIONS if name in files}
 
-    said = [*_encode(whole, template_texts(text.chat_template)), *text.encode(["Hello."])]
+    said = [*_encode(whole, texts_of(text.chat_template)), *text.encode(["Hello."])]
     must = pieces.floor() | set(added.values()) | {id for ids in said for id in ids}
     must |= set(_processed(tokenizer.get("post_processor")))
     must |= {id for value in configurations.values() for id in _named(value) if id < rows}

@@ -2,9 +2,9 @@
  * Text to tokens: the model's own tokenizer and chat template. Decoding is in decode.js.
  */
 
-import { Template } from "./vendor/jinja/jinja.js";
 import { createTextStream } from "./decode.js";
 import { SitegenError } from "./protocol.js";
+import { compileTemplate } from "./template.js";
 import { createTokenizer } from "./tokenizer.js";
 
 /** @typedef {import("./protocol.js").Message} Message */
@@ -29,7 +29,7 @@ const SPECIAL_TOKENS = ["bos_token", "eos_token", "unk_token", "pad_token", "sep
  */
 export function createText(tokenizerJson, tokenizerConfig, files) {
   const tokenizer = createTokenizer(tokenizerJson);
-  const template = files.chat_template === null ? null : new Template(files.chat_template);
+  const template = files.chat_template === null ? null : compileTemplate(files.chat_template);
   const variables = templateVariables(tokenizerConfig, files);
   return {
     encode(prompt) {
@@ -62,7 +62,7 @@ export function templateVariables(tokenizerConfig, files) {
 }
 
 /**
- * @param {Template | null} template
+ * @param {((variables: Record<string, unknown>) => string) | null} template
  * @param {Message[]} messages
  * @param {Record<string, unknown>} variables
  * @returns {string}
@@ -75,7 +75,7 @@ export function renderChat(template, messages, variables) {
     );
   }
   try {
-    return template.render({ ...variables, messages, add_generation_prompt: true });
+    return template({ ...variables, messages, add_generation_prompt: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SitegenError(

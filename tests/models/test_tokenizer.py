@@ -118,7 +118,7 @@ def test_a_model_without_template_continues_text(tmp_path: Path) -> None:
     ("template", "problem"),
     [
         ("{{ bos_token + 'a' }}", "cannot render one user message: 'bos_token' is undefined"),
-        ("{% for %}", "cannot render one user message: Expected an expression"),
+        ("a\n{% for %}", "the chat template is not Jinja: line 2: Expected an expression"),
         ("{{ raise_exception('only with tools') }}", "one user message: only with tools"),
         ("{{ ''.__class__.__mro__ }}", "is unsafe"),
     ],
@@ -129,6 +129,18 @@ def test_templates_that_fail(folder: Path, template: str, problem: str) -> None:
         read(folder).encode(["hello"])
     assert problem in error.value.problem
     assert "chat_template" in (error.value.hint or "")
+
+
+def test_templates_that_no_browser_renders(folder: Path) -> None:
+    source = "{{ 1 | a }}\n{{ 1 | b }}{{ 1 | c }}{{ 1 | d }}{{ 1 is e }}"
+    (folder / "chat_template.jinja").write_text(source.replace("| d", "| round"))
+    with pytest.raises(ModelError) as error:
+        read(folder)
+    assert error.value.problem == (
+        "the chat template uses what the browser does not know: the filter `a` on line 1; "
+        "the filter `b` on line 2; the filter `c` on line 2; 2 more"
+    )
+    assert str(error.value).startswith(str(folder / "chat_template.jinja"))
 
 
 def test_a_tokenizer_larger_than_the_vocabulary(folder: Path) -> None:
