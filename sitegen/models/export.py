@@ -24,13 +24,13 @@ from sitegen.models.inventory import Inventory
 from sitegen.models.jobs import CORES_EACH, Jobs
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.quantize import Storage
+from sitegen.models.runner import Runner
 from sitegen.models.shards import File, ShardWriter, join, write_file
 from sitegen.models.source import Source
 from sitegen.models.tokenizer import Text, read_text
 from sitegen.models.variants import VARIANTS, WEIGHT_BYTES, Variant
 from sitegen.models.verify import (
     SELF_CHECK_TOKENS,
-    Runner,
     Task,
     Verified,
     compare_halves,

@@ -31,7 +31,7 @@ ELEMENT_TYPES = {
     "tensor(bool)": onnx.TensorProto.BOOL,
     "tensor(uint8)": onnx.TensorProto.UINT8,
 }
-SEGMENT_BYTES = 256 << 20  # of stored weights that are repacked; a larger matrix is a segment alone
+SEGMENT_BYTES = 96 << 20  # of weights that are repacked; a larger matrix is a segment alone
 
 
 @dataclass(frozen=True)
@@ -215,12 +215,12 @@ def _cuts(
 ) -> Iterator[list[onnx.NodeProto]]:
     """The nodes in runs of at most `limit` bytes of weights."""
     cut: list[onnx.NodeProto] = []
-    held = 0
+    held: set[str] = set()
     for node in nodes:
-        size = sum(sizes.get(name, 0) for name in node.input)
-        if cut and held + size > limit:
+        stored = {name for name in node.input if name in sizes}
+        if cut and stored and sum(sizes[name] for name in held | stored) > limit:
             yield cut
-            cut, held = [], 0
+            cut, held = [], set()
         cut.append(node)
-        held += size
+        held |= stored
     yield cut

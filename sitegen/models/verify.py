@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
 from sitegen.errors import ModelError
-from sitegen.models.inventory import LayerCache, cache_tensors
 from sitegen.models.quantize import Storage
+from sitegen.models.runner import Feed, Runner, State
 from sitegen.models.variants import Variant
 from sitegen.models.weights import Float32
 
@@ -84,68 +80,17 @@ class Verified:
     self_check: SelfCheck
 
 
-@dataclass(frozen=True)
-class Past:
-    """What the layers keep of so many tokens, in the order of `cache_tensors`."""
-
-    tokens: int
-    tensors: Sequence[NDArray[Any]]
-
-
-State = tuple[Float32, Past]
-"""Logits of the last positions (keep, vocab), and the cache after them."""
-
-
-class Runner:
-    """One variant under onnxruntime on this machine's CPU."""
-
-    def __init__(
-        self,
-        graph: bytes,
-        weights: Path,
-        layers: Sequence[LayerCache],
-        variant: Variant,
-        threads: int = 1,
-    ):
-        """weights: the folder of the joined file, which onnxruntime maps instead of copying it."""
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.enable_cpu_mem_arena = False
-        options.intra_op_num_threads = threads
-        # Threads that spin while they wait stand in each other's way on a busy machine.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if variant.storage != "int4":  # as fast without a second, repacked copy of all weights
-            options.add_session_config_entry("session.disable_prepacking", "1")
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(weights)
-        )
-        self._session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
-        self._dtype, self._cache = variant.dtype, cache_tensors(layers)
-
-    def empty(self) -> Past:
-        """The cache before the first token."""
-        return Past(0, [np.zeros(tensor.shape, self._dtype) for tensor in self._cache])
-
-    def forward(self, ids: Sequence[int], past: Past, keep: int) -> State:
-        """Run `ids` after `past`; logits of the last `keep` of them."""
-        total = past.tokens + len(ids)
-        feed = {
-            "input_ids": np.array([ids], np.int64),
-            "attention_mask": np.ones((1, total), np.int64),
-            "num_logits_to_keep": np.array(keep, np.int64),
-        }
-        feed.update(zip((tensor.past for tensor in self._cache), past.tensors, strict=True))
-        names = ["logits", *(tensor.present for tensor in self._cache)]
-        logits, *present = self._session.run(names, feed)
-        return logits[0].astype(np.float32), Past(total, present)
-
-
 def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     limits, ids, reference = LIMITS[variant.storage], task.ids, task.reference
-    logits, whole = runner.forward(ids, runner.empty(), len(ids))
+    # In one pass; and through the cache a first part, then several tokens at once, then one.
+    pieces = [ids[start:stop] for start, stop in _pieces(len(ids))]
+    try:
+        [([logits], whole), (stepwise, _)] = runner.run(
+            [Feed([ids], runner.empty()), Feed(pieces, runner.empty())]
+        )
+    except Exception as error:  # those of onnxruntime have nothing else in common
+        raise _wrong(variant, f"onnxruntime cannot run it: {error}") from error
     _require_finite(logits, variant)
     error, cosine = distance(logits, reference), _cosine(logits, reference)
     if not (error <= limits.error and cosine >= limits.cosine):
@@ -154,11 +99,6 @@ def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
             f"its logits differ from the reference by {error:.3g} of their size (at most "
             f"{limits.error} is allowed), their cosine is {cosine:.3g} (at least {limits.cosine})",
         )
-    # A first part, then several tokens at once, then a single one.
-    stepwise, past = [], runner.empty()
-    for start, stop in _pieces(len(ids)):
-        part, past = runner.forward(ids[start:stop], past, stop - start)
-        stepwise.append(part)
     cached = distance(np.concatenate(stepwise), logits)
     if not cached <= limits.cache:
         raise _wrong(
@@ -206,6 +146,8 @@ def _self_check(
     for a single token, and the tolerance is what it leads by.
     """
     best, fallback, lead = SelfCheck((), (), 0.0), SelfCheck((), (), 0.0), -1.0
+    enough = SELF_CHECK_TOKENS // 2
+    most = enough if runner.is_cut else SELF_CHECK_TOKENS  # each token loads a cut graph again
     for prompt in task.prompts:
         known = list(prompt) == list(task.ids)
         logits, past = after_ids if known else runner.forward(prompt, runner.empty(), 1)
@@ -220,12 +162,12 @@ def _self_check(
             if margin < tolerance:
                 break
             found.append(token)
-            if len(found) == SELF_CHECK_TOKENS:
+            if len(found) == most:
                 break
             logits, past = runner.forward([token], past, 1)
         if len(found) > len(best.next_ids):
             best = SelfCheck(tuple(prompt), tuple(found), tolerance)
-        if len(best.next_ids) >= SELF_CHECK_TOKENS // 2:
+        if len(best.next_ids) >= enough:
             break
     return best if best.next_ids else fallback
 

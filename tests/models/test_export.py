@@ -33,9 +33,10 @@ from sitegen.models import Model, prepare
 from sitegen.models.blockwise import quantize_blocks
 from sitegen.models.families import read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
+from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
-from sitegen.models.verify import Runner, distance
+from sitegen.models.verify import distance
 from sitegen.models.weights import open_weights
 
 KINDS: dict[str, dict[str, Any]] = {

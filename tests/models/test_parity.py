@@ -16,9 +16,9 @@ from sitegen.config import ModelSpec
 from sitegen.models import prepare
 from sitegen.models.families import known, read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
+from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
-from sitegen.models.verify import Runner
 from sitegen.models.weights import open_weights
 
 reason = "parity compares with PyTorch, which is not installed: `make parity` installs it"

@@ -18,9 +18,10 @@ from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
 from sitegen.models.families import read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
+from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
-from sitegen.models.verify import Runner, distance
+from sitegen.models.verify import distance
 from sitegen.models.weights import open_weights
 
 TEXT = "the an there in an inn: “the end” 12 é"

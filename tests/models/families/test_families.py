@@ -20,9 +20,10 @@ from sitegen.errors import ModelError
 from sitegen.models import prepare
 from sitegen.models.families import known, read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
+from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
 from sitegen.models.variants import VARIANTS
-from sitegen.models.verify import Runner, distance
+from sitegen.models.verify import distance
 from sitegen.models.weights import open_weights
 
 IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 40)]
