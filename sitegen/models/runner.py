@@ -85,7 +85,7 @@ class Runner:
         self._segments = Segments(graph, segment_bytes if repacks else sys.maxsize)
         self.is_cut = len(self._segments) > 1
         # The only segment stays loaded; of several none does.
-        self._loaded = [] if self.is_cut else list(self._segments.load(options))
+        self._loaded = None if self.is_cut else self._segments.load(0, options)
 
     def empty(self) -> Past:
         """The cache before the first token."""
@@ -100,9 +100,11 @@ class Runner:
         """The logits of each feed's chunks, (keep, vocab), and the cache after its last one."""
         runs = [_Run(feed, [tensor.past for tensor in self._cache]) for feed in feeds]
         renamed = {tensor.present: tensor.past for tensor in self._cache}
-        for session in self._loaded or self._segments.load(self._options):
+        for n in range(len(self._segments)):
+            session = self._loaded or self._segments.load(n, self._options)
             for run in runs:
                 run.through(session, renamed)
+            del session  # before the next one is there
         return [run.result() for run in runs]
 
 
@@ -163,15 +165,14 @@ class Segments:
     def __len__(self) -> int:
         return len(self._cuts)
 
-    def load(self, options: onnxruntime.SessionOptions) -> Iterator[onnxruntime.InferenceSession]:
-        """One session after the other, in the order of the graph."""
-        for n in range(len(self._cuts)):
-            session = onnxruntime.InferenceSession(
-                self._part(n), options, providers=["CPUExecutionProvider"]
-            )
-            for output in session.get_outputs():
-                self._types[output.name] = ELEMENT_TYPES[output.type]
-            yield session
+    def load(self, n: int, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+        """A session of segment n; those before it must have been loaded once."""
+        session = onnxruntime.InferenceSession(
+            self._part(n), options, providers=["CPUExecutionProvider"]
+        )
+        for output in session.get_outputs():
+            self._types[output.name] = ELEMENT_TYPES[output.type]
+        return session
 
     def _part(self, n: int) -> bytes:
         """A segment as a model; the types of what enters it are known from those before."""

@@ -89,8 +89,8 @@ def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
         [([logits], whole), (stepwise, _)] = runner.run(
             [Feed([ids], runner.empty()), Feed(pieces, runner.empty())]
         )
-    except Exception as error:  # those of onnxruntime have nothing else in common
-        raise _wrong(variant, f"onnxruntime cannot run it: {error}") from error
+    except Exception as refusal:  # those of onnxruntime have nothing else in common
+        raise _wrong(variant, f"onnxruntime cannot run it: {refusal}") from refusal
     _require_finite(logits, variant)
     error, cosine = distance(logits, reference), _cosine(logits, reference)
     if not (error <= limits.error and cosine >= limits.cosine):
