@@ -15,7 +15,7 @@ from sitegen.progress import Progress
 if TYPE_CHECKING:
     from sitegen.models import manifest as wire
     from sitegen.models.inventory import LayerCache
-    from sitegen.models.verify import Runner
+    from sitegen.models.runner import Runner
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ def _answers(manifest: wire.Manifest, variant: wire.Variant, cache: Cache, folde
 
 def _runner(manifest: wire.Manifest, variant: wire.Variant, graph: bytes, weights: Path) -> Runner:
     from sitegen.models.jobs import CORES_EACH
+    from sitegen.models.runner import Runner
     from sitegen.models.variants import VARIANTS
-    from sitegen.models.verify import Runner
 
     made = next(v for v in VARIANTS[manifest.quantization] if v.name == variant.name)
     return Runner(graph, weights, _layers(manifest), made, threads=CORES_EACH)
