@@ -67,7 +67,7 @@ class HubServer(ThreadingHTTPServer):
         """Method, path, headers by lower-case names."""
         self.sent_bytes = 0  # of bodies of files
         self.knows_ranges = True
-        self._lock = threading.Lock()
+        self.counting = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -94,7 +94,7 @@ class HubServer(ThreadingHTTPServer):
 
     def fault_of(self, path: str, of_body: bool) -> Fault | None:
         """The fault of a request, or of the bytes that answer it; one of its times is used up."""
-        with self._lock:
+        with self.counting:
             for fault in self.faults:
                 if bool(fault.status) == of_body:
                     continue
@@ -241,9 +241,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         sent = body if cut is None else body[:cut]
-        self.wfile.write(sent)
         if status in (200, 206) and "ETag" in (headers or {}):
-            self.server.sent_bytes += len(sent)
+            with self.server.counting:  # before: the client may look as soon as it has them
+                self.server.sent_bytes += len(sent)
+        self.wfile.write(sent)
         if cut is not None:
             self.close_connection = True
 

@@ -7,6 +7,7 @@ of huggingface_hub.
 
 from __future__ import annotations
 
+import re
 import sys
 
 from sitegen.errors import ModelError
@@ -25,15 +26,18 @@ def client_errors() -> tuple[type[BaseException], ...]:
 
 
 def answer(error: BaseException) -> tuple[int, float]:
-    """The status of the answer, 0 where there was none, and how long it asks to wait, in s."""
+    """The status of the answer, 0 where there was none, and how long it asks to wait, in s.
+
+    Both ways of asking are read: `Retry-After: 30` and the hub's `RateLimit: "api";r=0;t=30`
+    (https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html).
+    """
     response = getattr(error, "response", None)
     if response is None:
         return 0, 0.0
-    try:
-        after = float(response.headers.get("Retry-After") or 0)
-    except ValueError:  # a date
-        after = 0.0
-    return response.status_code, after
+    after = re.fullmatch(r"\s*(\d+)\s*", response.headers.get("Retry-After") or "")
+    limit = re.search(r";\s*t=(\d+)", response.headers.get("RateLimit") or "")
+    found = after or (limit if response.status_code == 429 else None)
+    return response.status_code, float(found[1]) if found else 0.0
 
 
 def explained(error: BaseException, endpoint: str, asked: tuple[str, ...]) -> ModelError:

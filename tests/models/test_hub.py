@@ -189,6 +189,28 @@ def test_a_later_build_goes_on_where_the_first_gave_up(
     assert server.sent_bytes == path.stat().st_size - arrived
 
 
+def test_two_builds_at_once_download_once(server: HubServer, hub: Hub, folder: Path) -> None:
+    server.push(ID, folder)
+    program = (
+        "import sys; from pathlib import Path; from sitegen.models.hub import Hub\n"
+        "hub = Hub(sys.argv[1], Path(sys.argv[2]))\n"
+        "pin = hub.resolve('org/Tiny-Llama', 'main')\n"
+        "hub.fetch(pin, [file.name for file in pin.files])\n"
+    )
+    builds = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, server.url, str(hub.cache)],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        for _ in range(3)
+    ]
+    assert [build.communicate()[1] for build in builds] == ["", "", ""]
+    sizes = [path.stat().st_size for path in (hub.cache.rglob("snapshots/*/*"))]
+    assert server.sent_bytes == sum(sizes)
+
+
 def test_a_server_without_ranges_sends_everything_again(
     server: HubServer, hub: Hub, folder: Path
 ) -> None:
@@ -299,6 +321,16 @@ def test_a_repository_that_may_not_be_read(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_gated_repository_may_be_described_to_all(
+    server: HubServer, hub: Hub, folder: Path, status: int
+) -> None:
+    server.push(ID, folder)
+    server.faults = [Fault("config.json", status, {"X-Error-Code": "GatedRepo"})]
+    with pytest.raises(ModelError, match="org/Tiny-Llama is gated"):
+        everything(hub)
+
+
 def test_a_token_that_expired(
     server: HubServer, hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,10 +395,15 @@ def test_a_busy_hub_is_asked_again(
             "{url} asks to wait for 3600 seconds: too many requests",
             "what has arrived is kept",
         ),
+        (
+            Fault("", 429, {"RateLimit": '"api";r=0;t=299'}),
+            "{url} asks to wait for 299 seconds: too many requests",
+            "With a token",
+        ),
         (Fault("", 403), "{url} refuses access to org/Tiny-Llama", "Does your token allow it?"),
         (Fault("", 418), "{url} answers 418 when asked for config.json of", "nothing more"),
     ],
-    ids=["503", "429", "429-long", "403", "418"],
+    ids=["503", "429", "429-long", "429-limit", "403", "418"],
 )
 def test_a_hub_that_goes_on_refusing(
     server: HubServer,
