@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from .progress import Amount, Progress
+from .progress import Amount, Progress, mib
 
+NUMBERS_WIDTH = 60  # characters of a bar with what stands after it
 LINES = 10  # for one Amount at most, where there are no bars
 
 
@@ -51,23 +52,32 @@ def _bars(what: str, stream: TextIO) -> Iterator[Progress]:
     from rich.progress import (
         BarColumn,
         DownloadColumn,
+        ProgressColumn,
+        Task,
         TaskID,
         TextColumn,
         TimeRemainingColumn,
-        TransferSpeedColumn,
     )
-    from rich.progress import (
-        Progress as Bars,
-    )
+    from rich.progress import Progress as Bars
     from rich.spinner import Spinner
+    from rich.table import Column
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        """Rich's own counts in MB, where everything else here counts in MiB."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{mib(int(task.speed))} MiB/s" if task.speed else "")
 
     console = Console(file=stream, highlight=False)
+    room = max(16, console.width - NUMBERS_WIDTH)
+    described = Column(no_wrap=True, overflow="ellipsis", max_width=room)
     bars = Bars(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False, table_column=described),
+        BarColumn(bar_width=20),
+        DownloadColumn(binary_units=True, table_column=Column(no_wrap=True)),
+        Speed(Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
         console=console,
     )
     tasks: dict[str, TaskID] = {}
