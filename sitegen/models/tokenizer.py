@@ -11,7 +11,7 @@ from jinja2 import TemplateSyntaxError
 from tokenizers import Tokenizer
 
 from sitegen.errors import ModelError
-from sitegen.models import template
+from sitegen.models import pipeline, template
 from sitegen.models.fields import Fields, read_json
 
 TEMPLATE_HINT = "See `chat_template` in tokenizer_config.json, or chat_template.jinja."
@@ -63,7 +63,16 @@ class Text:
 def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:
     """The text side of a model; raises ModelError when tokenizer and weights do not fit."""
     path = files["tokenizer.json"]
-    ids = _vocabulary(path, read_json(path))
+    tokenizer = read_json(path)
+    ids = _vocabulary(path, tokenizer)
+    if unknown := pipeline.unknown_parts(tokenizer):
+        raise ModelError(
+            f"the browser cannot make this tokenizer's tokens: it does not know "
+            f"{', '.join(unknown)}",
+            where=path,
+            hint="Its tokens would be others than those the model was trained on. Choose a model "
+            "with another tokenizer.",
+        )
     if max(ids.values(), default=-1) >= vocab_size:
         token, highest = max(ids.items(), key=lambda item: item[1])
         raise ModelError(

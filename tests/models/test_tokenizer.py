@@ -10,12 +10,20 @@ import pytest
 from tiny_models import CHAT_TEMPLATE, VOCAB, write_model
 
 from sitegen.errors import ModelError
+from sitegen.models.pipeline import unknown_parts
 from sitegen.models.tokenizer import Text, read_text
+
+ORACLES = Path(__file__).parents[1] / "runtime" / "oracles"
+FAMILIES = json.loads((ORACLES / "tokenizers.json").read_text(encoding="utf-8"))["families"]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_model(tmp_path)
+
+
+def split(behavior: str, invert: bool = False) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"String": " "}, "behavior": behavior, "invert": invert}
 
 
 def change(folder: Path, name: str, **values: Any) -> None:
@@ -173,8 +181,62 @@ def test_a_tokenizer_of_another_form(folder: Path, values: dict[str, Any]) -> No
         read(folder)
 
 
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"normalizer": {"type": "Precompiled"}}, "`normalizer` of type 'Precompiled'"),
+        (
+            {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Nmt"}]}},
+            "`normalizer.normalizers[1]` of type 'Nmt'",
+        ),
+        (
+            {"pre_tokenizer": {"type": "UnicodeScripts"}},
+            "`pre_tokenizer` of type 'UnicodeScripts'",
+        ),
+        (
+            {"pre_tokenizer": split("MergedWithNext", invert=True)},
+            "`pre_tokenizer.behavior` 'MergedWithNext' inverted",
+        ),
+        *(
+            (
+                {"pre_tokenizer": {**split("Isolated"), "pattern": {"Regex": pattern}}},
+                f"{found!r} in the regular expression of `pre_tokenizer.pattern`",
+            )
+            for pattern, found in [
+                (r"\s++$|[a+]+", "++"),
+                (r"(?>\p{L}+)x", "(?>"),
+                (r"(?m:.)", "(?m"),
+                (r"(?i)a", "(?i)"),
+            ]
+        ),
+        ({"pre_tokenizer": split("Other")}, "`pre_tokenizer.behavior` 'Other'"),
+        ({"decoder": {"type": "CTC"}}, "`decoder` of type 'CTC'"),
+        ({"post_processor": {"type": "Pair"}}, "`post_processor` of type 'Pair'"),
+        ({"model": {"type": "WordLevel", "vocab": {"a": 0}}}, "`model` of type 'WordLevel'"),
+        (
+            {"model": {"type": "BPE", "vocab": {"a": 0}, "end_of_word_suffix": "</w>"}},
+            "`model.end_of_word_suffix`",
+        ),
+    ],
+)
+def test_a_tokenizer_that_no_browser_follows(
+    folder: Path, values: dict[str, Any], part: str
+) -> None:
+    change(folder, "tokenizer.json", **values)
+    with pytest.raises(ModelError) as error:
+        read(folder)
+    assert error.value.problem == (
+        f"the browser cannot make this tokenizer's tokens: it does not know {part}"
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family["name"])
+def test_the_families_held_against_python_pass(family: dict[str, Any]) -> None:
+    assert unknown_parts(family["tokenizer"]) == []
+
+
 def test_a_tokenizer_that_the_library_refuses(folder: Path) -> None:
-    change(folder, "tokenizer.json", pre_tokenizer={"type": "Nonsense"})
+    change(folder, "tokenizer.json", pre_tokenizer={"type": "Split", "behavior": "Isolated"})
     with pytest.raises(ModelError, match="the tokenizer cannot be read"):
         read(folder).encode(["hello"])
 
