@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
@@ -15,7 +15,9 @@ from . import toml
 from .errors import ConfigError, Where
 from .schema import describe, validate
 
-Quantization = Literal["q4", "fp32"]
+Recipe = Literal["q4", "q8", "fp16", "fp32"]
+BlockSize = Literal[16, 32, 64, 128, 256]
+TableBits = Literal[4, 8]
 
 FILE_NAME = "sitegen.toml"
 SOURCE_FOLDERS = ("content", "static", "themes")
@@ -45,6 +47,44 @@ class Vocabulary(BaseModel):
     """At most so many tokens: what must stay, what the sample text uses, then the commonest."""
 
 
+class Quantization(BaseModel):
+    """How a model's weights are stored: a recipe by its name, or a mapping with options."""
+
+    model_config = STRICT
+
+    recipe: Recipe = "q4"
+    """q4: int4 for WebGPU and int8 for WASM; q8: int8 for both; fp16: half precision for both;
+    fp32: unquantized, for both."""
+    block_size: BlockSize = 32
+    """Weights that share a scale, q4 and q8; WASM's int8 has one scale a row instead."""
+    symmetric: bool = True
+    """q4: without zero points; with them 0.125 bits a weight more at blocks of 32, less error."""
+    head_bits: TableBits | None = None
+    """Of the output layer for WebGPU; default: as all others."""
+    embedding_bits: TableBits | None = None
+    """Of the token embeddings for WebGPU; default: as `head_bits`."""
+    min_agreement: float | None = Field(default=None, gt=0, le=1)
+    """The build fails when a variant names the original's likeliest token less often than this."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"recipe": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _options_of_the_recipe(self) -> Self:
+        options = {
+            "q4": ("block_size", "symmetric", "head_bits", "embedding_bits"),
+            "q8": ("block_size",),
+        }.get(self.recipe, ())
+        for key in sorted(self.model_fields_set - {"recipe", "min_agreement", *options}):
+            raise ValueError(
+                f'holds "{key}", which the recipe {self.recipe} does not have; it has: '
+                f"{', '.join([*options, 'min_agreement'])}"
+            )
+        return self
+
+
 class ModelSpec(BaseModel):
     """A model as an author names it, in front matter or in a `[models.NAME]` table."""
 
@@ -54,8 +94,8 @@ class ModelSpec(BaseModel):
     """`builtin:storyteller`, a folder of the site (`./my-model`), or `org/name` of the hub."""
     revision: str | None = None
     """Commit, tag or branch of a hub model; default: `main`. sitegen.lock pins it."""
-    quantization: Quantization = "q4"
-    """q4: int4 for WebGPU and int8 for WASM; fp32: unquantized, for every backend."""
+    quantization: Quantization = Quantization()
+    """q4, q8, fp16 or fp32; or a mapping with `recipe` and its options."""
     context: int | None = Field(default=None, ge=16)
     """Longest sequence in tokens; default: the model's own, at most 4096."""
 

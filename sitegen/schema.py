@@ -10,7 +10,7 @@ import datetime
 import difflib
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -196,7 +196,14 @@ def _model_at(annotation: Any, path: KeyPath) -> type[BaseModel] | None:
 
 def _literals(owner: type[BaseModel], path: KeyPath) -> list[str]:
     field = owner.model_fields.get(str(path[-1]))
-    return [str(value) for value in get_args(field.annotation)] if field else []
+    return [str(value) for value in _values(field.annotation)] if field else []
+
+
+def _values(annotation: Any) -> Iterable[Any]:
+    """What a Literal allows, also inside of `Literal | None`."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return [value for inner in get_args(annotation) for value in _values(inner)]
 
 
 def _shorten(text: str, length: int = 60) -> str:

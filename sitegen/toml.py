@@ -42,7 +42,8 @@ class TomlFile:
                 best, line = len(named), number
                 start = re.search(rf"(?<![\w-]){re.escape(wanted[-1])}(?![\w-])", content)
                 at = start.start() if start else len(content) - len(content.lstrip())
-                if found and not is_key and len(named) == len(wanted):
+                # Without the last key the value stands for a table: `quantization = "q4"`.
+                if found and not is_key and (len(named) == len(wanted) or not start):
                     at = found.end()
                 column = at + 1
         return Where(self.path, line, column)

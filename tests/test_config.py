@@ -55,6 +55,53 @@ context = 128
     )
 
 
+def test_a_recipe_is_a_name_or_a_mapping(site: Write) -> None:
+    text = """
+[models.a]
+id = "./a"
+quantization = "q8"
+[models.b]
+id = "./b"
+quantization = { block_size = 64, symmetric = false, head_bits = 8, min_agreement = 0.9 }
+"""
+    models = config.load(site({"sitegen.toml": text})).models
+    assert models["a"].quantization == config.Quantization(recipe="q8")
+    assert models["b"].quantization == config.Quantization(
+        recipe="q4", block_size=64, symmetric=False, head_bits=8, min_agreement=0.9
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "problem", "hint"),
+    [
+        ('"int4"', 'recipe" is the text "int4"', "Allowed: q4, q8, fp16, fp32."),
+        ("{ block_size = 48 }", 'block_size" is the number 48', "Allowed: 16, 32, 64, 128, 256."),
+        ("{ head_bits = 6 }", 'head_bits" is the number 6', "Allowed: 4, 8."),
+        ("{ head_bit = 8 }", 'unknown key "head_bit"', 'Did you mean "head_bits"?'),
+        ('{ symmetric = "no" }', 'symmetric" must be true or false, but is the text "no"', None),
+        ("{ min_agreement = 90 }", 'min_agreement" must be at most 1, but is the number 90', None),
+        (
+            '{ recipe = "q8", symmetric = false }',
+            'holds "symmetric", which the recipe q8 does not have; it has: block_size, min_agree',
+            None,
+        ),
+        (
+            '{ recipe = "fp16", block_size = 32 }',
+            'holds "block_size", which the recipe fp16 does not have; it has: min_agreement',
+            None,
+        ),
+    ],
+)
+def test_a_quantization_that_does_not_exist(
+    site: Write, written: str, problem: str, hint: str | None
+) -> None:
+    root = site({"sitegen.toml": f'[models.a]\nid = "./a"\nquantization = {written}\n'})
+    with pytest.raises(ConfigError, match="^sitegen.toml:3:") as error:
+        config.load(root)
+    assert problem in error.value.problem
+    assert hint is None or hint in str(error.value.hint)
+
+
 @pytest.mark.parametrize(
     ("written", "address", "path"),
     [

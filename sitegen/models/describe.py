@@ -81,7 +81,7 @@ def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
     from sitegen.models.families import read_decoder
     from sitegen.models.fields import read_json
     from sitegen.models.manifest import licence_id
-    from sitegen.models.variants import VARIANTS, WEIGHT_BYTES
+    from sitegen.models.variants import WEIGHT_BYTES, variants
 
     files = source.files
     if source.pin is not None:
@@ -101,10 +101,10 @@ def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
         parameters=parameters,
         context_length=context if isinstance(context, int) else None,
         licence=licence_id(files["README.md"]) if "README.md" in files else None,
-        quantization=spec.quantization,
+        quantization=spec.quantization.recipe,
         variants={
             variant.name: int(parameters * WEIGHT_BYTES[variant.storage])
-            for variant in VARIANTS[spec.quantization]
+            for variant in variants(spec.quantization)
         },
         exported=False,
         source_bytes=_source_bytes(source),

@@ -28,7 +28,7 @@ from sitegen.models.runner import Runner
 from sitegen.models.shards import File, ShardWriter, join, write_file
 from sitegen.models.source import Source
 from sitegen.models.tokenizer import Text, read_text
-from sitegen.models.variants import VARIANTS, WEIGHT_BYTES, Variant
+from sitegen.models.variants import WEIGHT_BYTES, Variant, variants
 from sitegen.models.verify import (
     SELF_CHECK_TOKENS,
     Task,
@@ -120,13 +120,13 @@ def _export(
     decoder, text = original.decoder, original.text
     texts = _text_files(original.source, folder)
     text_bytes = sum(file.bytes for file in texts.values())
-    variants: list[wire.Variant] = []
+    described: list[wire.Variant] = []
     for files, checked in _write_and_verify(original, spec.quantization, folder, say):
         for variant, found in checked.items():
             graph = write_file(folder, files.graphs[variant])
-            described = _describe(variant, graph, files.weights, found, text_bytes)
-            say(_sentence(described, found))
-            variants.append(described)
+            about = _describe(variant, graph, files.weights, found, text_bytes)
+            say(_sentence(about, found))
+            described.append(about)
     return wire.Manifest(
         id=source.id,
         revision=source.revision,
@@ -134,7 +134,7 @@ def _export(
         architecture=original.model_type,
         parameters=sum(tensor.size for tensor in original.weights.values()),
         licence=_licence(original, folder),
-        quantization=spec.quantization,
+        quantization=spec.quantization.recipe,
         context_length=original.context,
         vocab_size=decoder.vocab,
         cache=tuple(wire.layer_cache(layer) for layer in original.inventory.layers),
@@ -147,7 +147,7 @@ def _export(
             eos_token_ids=text.eos_token_ids,
         ),
         generation=wire.Generation.model_validate(dict(text.generation)),
-        variants=tuple(variants),
+        variants=tuple(described),
     )
 
 
@@ -187,7 +187,7 @@ def _prune(
         if shape != weights[name].shape
     }
     dropped = sum(weights[name].size - tensor.size for name, tensor in rows.items())
-    storages = dict.fromkeys(variant.storage for variant in VARIANTS[spec.quantization])
+    storages = dict.fromkeys(variant.storage for variant in variants(spec.quantization))
     saved = [f"{mib(int(dropped * WEIGHT_BYTES[each]))} MiB of {each}" for each in storages]
     say(f"{pruned.sentence()}; this saves {' or '.join(saved)}")
     return dataclasses.replace(
@@ -206,7 +206,7 @@ def _write_and_verify(
     """Every weights file with its variants, in their order; raises ModelError."""
     fitting = [
         variant
-        for variant in VARIANTS[quantization]
+        for variant in variants(quantization)
         if original.decoder.half_precision or variant.dtype != "float16"
     ]
     groups = groupby(fitting, lambda variant: variant.storage)
@@ -251,11 +251,11 @@ def _task(original: Original, say: Progress) -> Task:
     return Task(ids, reference, prompts)
 
 
-def _write(variants: Sequence[Variant], original: Original, folder: Path, say: Progress) -> Written:
-    """Write the weights file that `variants` share, and make their graphs."""
-    storage = variants[0].storage
+def _write(members: Sequence[Variant], original: Original, folder: Path, say: Progress) -> Written:
+    """Write the weights file that `members` share, and make their graphs."""
+    storage = members[0].storage
     with ShardWriter(folder, _weights_progress(storage, original.inventory, say)) as writer:
-        graphs = {variant: _graph(original, variant, writer) for variant in variants}
+        graphs = {variant: _graph(original, variant, writer) for variant in members}
     joined = folder / storage
     joined.mkdir()
     join(folder, writer.shards, joined / EXTERNAL_NAME)
@@ -284,9 +284,10 @@ def _verify(
 
 def _compare(checked: Mapping[Variant, Verified]) -> None:
     """Hold the variants of one weights file against each other; raises ModelError."""
-    if len(checked) == 2:
-        (variant, half), (_, single) = checked.items()
-        compare_halves(half, single, variant)
+    found = {variant.name: (variant, verified) for variant, verified in checked.items()}
+    if "webgpu-f16" in found and "webgpu-f32" in found:
+        variant, half = found["webgpu-f16"]
+        compare_halves(half, found["webgpu-f32"][1], variant)
 
 
 def _weights_progress(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sitegen.config import Quantization
 from sitegen.digests import sha256_of
 from sitegen.errors import ModelError
 from sitegen.models.cache import Cache
@@ -126,9 +127,10 @@ def _answers(manifest: wire.Manifest, variant: wire.Variant, cache: Cache, folde
 def _runner(manifest: wire.Manifest, variant: wire.Variant, graph: bytes, weights: Path) -> Runner:
     from sitegen.models.jobs import CORES_EACH
     from sitegen.models.runner import Runner
-    from sitegen.models.variants import VARIANTS
+    from sitegen.models.variants import variants
 
-    made = next(v for v in VARIANTS[manifest.quantization] if v.name == variant.name)
+    recipe = Quantization(recipe=manifest.quantization)
+    made = next(v for v in variants(recipe) if v.name == variant.name)
     return Runner(graph, weights, _layers(manifest), made, threads=CORES_EACH)
 
 

@@ -61,7 +61,7 @@ class Graph(OnnxGraph, Network[str]):
 
     def embedding(self, name: str, vocab: int, width: int, *, tied: bool = False) -> str:
         matrix = Matrix.of(self.weights, [Projection(name, vocab)])
-        role = scheme("head" if tied else "embedding", self.variant.storage)
+        role = scheme("tied" if tied else "embedding", self.variant)
         return role.look_up(self, matrix, tied=tied)
 
     def positions(self, name: str, rows: int, width: int) -> str:
@@ -96,7 +96,7 @@ class Graph(OnnxGraph, Network[str]):
         return y
 
     def linear(self, x: str, *projections: Projection, outliers: bool = False) -> str:
-        return self._linear(x, scheme("linear", self.variant.storage), projections, outliers)
+        return self._linear(x, scheme("linear", self.variant), projections, outliers)
 
     def activation(self, x: str, kind: Activation) -> str:
         if kind == "silu":  # in the form that onnxruntime's WebGPU backend fuses with the products
@@ -155,7 +155,7 @@ class Graph(OnnxGraph, Network[str]):
         [count] = self.node("Neg", ["num_logits_to_keep"])
         [start] = self.node("Reshape", [count, self.integers(1)])
         [kept] = self.node("Slice", [x, start, self.integers(END), self.integers(1)])
-        y = self._linear(kept, scheme("head", self.variant.storage), (head,))
+        y = self._linear(kept, scheme("tied" if tied else "head", self.variant), (head,))
         if softcap is not None:
             [y] = self.node("Tanh", [self.scale(y, 1 / softcap)])
             y = self.scale(y, softcap)
@@ -179,7 +179,7 @@ class Graph(OnnxGraph, Network[str]):
 
     def _small(self, name: str, values: Float32, tensor: Tensor) -> str:
         """Norm weights, biases and the like, in the type of the activations."""
-        if self.variant.storage == "int4":
+        if self.variant.storage in ("int4", "int8-blocks", "fp16"):  # webgpu-f16 reads the file too
             with np.errstate(over="ignore"):
                 half = values.astype(np.float16)
             check_float16(half, name, tensor)

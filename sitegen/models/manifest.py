@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from sitegen.config import Quantization
+from sitegen.config import Recipe
 from sitegen.errors import ModelError
 from sitegen.models import inventory, shards
 
@@ -111,7 +111,7 @@ class Manifest(Record):
     architecture: str
     parameters: Positive
     licence: Licence
-    quantization: Quantization
+    quantization: Recipe
     context_length: Positive
     vocab_size: Positive
     cache: Annotated[tuple[LayerCache, ...], Field(min_length=1)]

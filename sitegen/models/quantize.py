@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sitegen.config import BlockSize
 from sitegen.errors import ModelError
-from sitegen.models.blockwise import quantize_blocks
+from sitegen.models.blockwise import Bits, Blocks, quantize_blocks
 from sitegen.models.matrix import COLUMN_SLICE_BYTES, Matrix, column_slices
 from sitegen.models.weights import Float32, Tensor
 
-Storage = Literal["int4", "int8", "fp32"]
-Role = Literal["embedding", "head", "linear"]
+Storage = Literal["int4", "int8-blocks", "int8", "fp16", "fp32"]
+"""int4, int8-blocks: as GPUs multiply; int8: one scale a row, as WebAssembly does."""
+Role = Literal["embedding", "head", "tied", "linear"]
+"""tied: a table that is both embedding and head."""
 
-INT4_BLOCK = 32  # weights that share a scale; the block size onnxruntime's kernels are tuned for
 INT8_ZERO = 128  # what stands for 0
 
 
@@ -35,30 +38,45 @@ def int8_block(rows: Float32) -> tuple[NDArray[np.uint8], Float32]:
     return q.astype(np.uint8), scales
 
 
-class Int4:
-    """A matrix as int4; after `packed` has run through, `scales` (rows, columns / 32) is whole."""
+class InBlocks:
+    """A matrix in blocks; after `packed` has run through, `scales` and `zeros` are whole."""
 
-    def __init__(self, matrix: Matrix):
-        if matrix.columns % INT4_BLOCK:
+    def __init__(self, matrix: Matrix, bits: Bits, block_size: int, symmetric: bool):
+        if matrix.columns % block_size:
+            fitting = [size for size in get_args(BlockSize) if matrix.columns % size == 0]
             raise ModelError(
-                f"{matrix.name} has rows of {matrix.columns} weights; int4 needs a multiple of "
-                f"{INT4_BLOCK}",
+                f"{matrix.name} has rows of {matrix.columns} weights; blocks of {block_size} need "
+                f"a multiple of {block_size}",
                 where=matrix.tensor.path,
-                hint="Write `quantization: fp32` for this model.",
+                hint=f"Write `quantization: {{block_size: {fitting[-1]}}}` for this model."
+                if fitting
+                else "Write `quantization: fp16` for this model.",
             )
-        self.matrix = matrix
-        self._scales: list[NDArray[np.float16]] = []
+        self.matrix, self.bits, self.block_size, self.symmetric = (
+            matrix,
+            bits,
+            block_size,
+            symmetric,
+        )
+        self._blocks: list[Blocks] = []
 
     def packed(self) -> Iterator[NDArray[np.uint8]]:
         for rows in self.matrix.blocks():
-            blocks = quantize_blocks(rows)
+            blocks = quantize_blocks(rows, self.bits, self.block_size, self.symmetric)
             check_float16(blocks.scales, self.matrix.name, self.matrix.tensor)
-            self._scales.append(blocks.scales)
+            self._blocks.append(replace(blocks, packed=blocks.packed[:0]))
             yield blocks.packed
 
-    @property
-    def scales(self) -> NDArray[np.float16]:
-        return np.concatenate(self._scales)
+    def scales(self) -> Iterator[NDArray[np.float16]]:
+        """(rows, blocks)"""
+        for blocks in self._blocks:
+            yield blocks.scales
+
+    def zeros(self) -> Iterator[NDArray[np.uint8]]:
+        """(rows, ceil(blocks / 2)) of an asymmetric matrix"""
+        for blocks in self._blocks:
+            assert blocks.zeros is not None
+            yield blocks.zeros
 
 
 class Int8:

@@ -1,6 +1,6 @@
 """One variant under onnxruntime on this machine's CPU, in bounded memory.
 
-onnxruntime maps the weights file and reads it from there, but it repacks int4 weights for the
+onnxruntime maps the weights file and reads it from there, but it repacks blocks of weights for the
 CPU's kernels: a second copy of the model, and a larger one. So a large graph is cut into segments
 that are loaded one after the other; what a segment computes for the next is a few arrays.
 """
@@ -75,7 +75,8 @@ class Runner:
         options.intra_op_num_threads = threads
         # Threads that spin while they wait stand in each other's way on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        repacks = variant.storage == "int4"
+        # fp16 is widened instead, where activations are float32.
+        repacks = variant.storage in ("int4", "int8-blocks", "fp16")
         if not repacks:  # as fast without the second copy
             options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_session_config_entry(

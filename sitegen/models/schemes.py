@@ -7,12 +7,20 @@ name. The arithmetic is in `quantize`; which scheme a weight gets is decided in 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sitegen.errors import ModelError
+from sitegen.models import quantize
+from sitegen.models.blockwise import Bits
 from sitegen.models.matrix import Matrix, transposed
 from sitegen.models.onnx_graph import MICROSOFT, OnnxGraph
-from sitegen.models.quantize import INT4_BLOCK, INT8_ZERO, Int4, Int8, Role, Storage
+from sitegen.models.quantize import INT8_ZERO, Int8, Role, check_float16
+from sitegen.models.variants import Variant
+from sitegen.models.weights import Float32
 
 
 class Scheme(ABC):
@@ -30,51 +38,77 @@ class Scheme(ABC):
         """
 
 
-def scheme(role: Role, storage: Storage) -> Scheme:
-    """The scheme of a weight of this role: the whole policy."""
-    schemes: dict[Storage, Scheme] = {"int4": Int4Blocks(), "int8": Int8Rows(), "fp32": Full()}
-    return schemes[storage]
+def scheme(role: Role, variant: Variant) -> Scheme:
+    """The scheme of a weight of this role: the whole policy. Raises ModelError where the author
+    asks for two widths of one table."""
+    options = variant.quantization
+    match variant.storage:
+        case "fp32":
+            return Full("float32")
+        case "fp16":
+            return Full("float16")
+        case "int8":
+            return Int8Rows()
+        case "int8-blocks":
+            return InBlocks(8, options.block_size)
+    head = options.head_bits or 4
+    embedding = options.embedding_bits or head
+    if role == "tied" and head != embedding:
+        raise ModelError(
+            "this model's embeddings are its output layer as well: they cannot have "
+            f"{embedding} bits and it {head}",
+            hint=f"Leave out `embedding_bits`, or make both {max(head, embedding)}.",
+        )
+    bits: dict[Role, Bits] = {"linear": 4, "head": head, "tied": head, "embedding": embedding}
+    return InBlocks(bits[role], options.block_size, options.symmetric)
 
 
-class Int4Blocks(Scheme):
-    """4 bits a weight and a float16 scale for each block of a row: what GPUs multiply by."""
+class InBlocks(Scheme):
+    """4 or 8 bits a weight and a float16 scale for each block of a row: what GPUs multiply by."""
+
+    def __init__(self, bits: Bits, block_size: int, symmetric: bool = True):
+        self.bits, self.block_size = bits, block_size
+        self.symmetric = symmetric or bits == 8
 
     def multiply(self, graph: OnnxGraph, x: str, matrix: Matrix, outliers: bool = False) -> str:
-        packed, scales = self._store(graph, matrix)
         return graph.node(
             "MatMulNBits",
-            [x, packed, scales],
+            [x, *self._store(graph, matrix)],
             domain=MICROSOFT,
             K=matrix.columns,
             N=matrix.rows,
-            bits=4,
-            block_size=INT4_BLOCK,
+            bits=self.bits,
+            block_size=self.block_size,
             accuracy_level=4,  # int8 activations: dot products of bytes where the GPU has them
         )[0]
 
     def look_up(self, graph: OnnxGraph, matrix: Matrix, *, tied: bool) -> str:
-        packed, scales = self._store(graph, matrix)
-        table = graph.view(packed, (matrix.rows, matrix.columns // 2))
+        packed, scales, *zeros = self._store(graph, matrix)
+        table = graph.view(packed, (matrix.rows, matrix.columns * self.bits // 8))
         return graph.node(
             "GatherBlockQuantized",
-            [table, "input_ids", scales],
+            [table, "input_ids", scales, *zeros],
             domain=MICROSOFT,
-            bits=4,
-            block_size=INT4_BLOCK,
+            bits=self.bits,
+            block_size=self.block_size,
             gather_axis=0,
             quantize_axis=1,
         )[0]
 
-    def _store(self, graph: OnnxGraph, matrix: Matrix) -> tuple[str, str]:
-        rows, blocks = matrix.rows, matrix.columns // INT4_BLOCK
-        int4 = Int4(matrix)
-        packed = graph.stored(
-            f"{matrix.name}.int4", "uint8", (rows, blocks, INT4_BLOCK // 2), int4.packed()
-        )
-        name = f"{matrix.name}.int4.scales"
-        # A generator, so that the scales are asked for after `packed` has computed them.
-        scales = graph.stored(name, "float16", (rows, blocks), (int4.scales for _ in range(1)))
-        return packed, graph.cast(scales)
+    def _store(self, graph: OnnxGraph, matrix: Matrix) -> list[str]:
+        """Packed weights, scales, and zero points where there are any."""
+        rows, blocks = matrix.rows, matrix.columns // self.block_size
+        name = f"{matrix.name}.int{self.bits}"
+        found = quantize.InBlocks(matrix, self.bits, self.block_size, self.symmetric)
+        dims = (rows, blocks, self.block_size * self.bits // 8)
+        packed = graph.stored(name, "uint8", dims, found.packed())
+        # Generators: they are asked for after `packed` has computed them.
+        scales = graph.stored(f"{name}.scales", "float16", (rows, blocks), found.scales())
+        if self.symmetric:
+            return [packed, graph.cast(scales)]
+        shape = (rows, (blocks * self.bits + 7) // 8)
+        zeros = graph.stored(f"{name}.zeros", "uint8", shape, found.zeros())
+        return [packed, graph.cast(scales), zeros]
 
 
 class Int8Rows(Scheme):
@@ -128,7 +162,11 @@ class Int8Rows(Scheme):
 
 
 class Full(Scheme):
-    """float32 as it is."""
+    """float32 as it is, or rounded to float16. In variants with float32 activations onnxruntime
+    widens float16 when it loads the model."""
+
+    def __init__(self, dtype: Literal["float16", "float32"]):
+        self.dtype = dtype
 
     def multiply(self, graph: OnnxGraph, x: str, matrix: Matrix, outliers: bool = False) -> str:
         return graph.node("MatMul", [x, self._store_transposed(graph, matrix)])[0]
@@ -136,13 +174,24 @@ class Full(Scheme):
     def look_up(self, graph: OnnxGraph, matrix: Matrix, *, tied: bool) -> str:
         if tied:
             return _columns(graph, self._store_transposed(graph, matrix))
-        shape = (matrix.rows, matrix.columns)
-        table = graph.stored(f"{matrix.name}.float32", "float32", shape, matrix.blocks())
-        return graph.node("Gather", [table, "input_ids"])[0]
+        shape, name = (matrix.rows, matrix.columns), f"{matrix.name}.{self.dtype}"
+        table = graph.stored(name, self.dtype, shape, self._rounded(matrix, matrix.blocks()))
+        return graph.node("Gather", [graph.cast(table), "input_ids"])[0]
 
     def _store_transposed(self, graph: OnnxGraph, matrix: Matrix) -> str:
-        name = f"{matrix.name}.float32.transposed"
-        return graph.stored(name, "float32", (matrix.columns, matrix.rows), transposed(matrix))
+        shape, name = (matrix.columns, matrix.rows), f"{matrix.name}.{self.dtype}.transposed"
+        blocks = self._rounded(matrix, transposed(matrix))
+        return graph.cast(graph.stored(name, self.dtype, shape, blocks))
+
+    def _rounded(self, matrix: Matrix, blocks: Iterator[Float32]) -> Iterator[NDArray[Any]]:
+        if self.dtype == "float32":
+            yield from blocks
+            return
+        for block in blocks:
+            with np.errstate(over="ignore"):
+                half = block.astype(np.float16)
+            check_float16(half, matrix.name, matrix.tensor)
+            yield half
 
 
 def _columns(graph: OnnxGraph, table: str) -> str:

@@ -45,6 +45,9 @@ LIMITS: dict[Storage, Limits] = {
     "fp32": Limits(1e-3, 0.999, 1e-3, 0.01),
     # Activations are quantized over all tokens of a pass: other passes round otherwise.
     "int8": Limits(0.35, 0.93, 0.35, 0.1),
+    # Half-precision activations, and int8 in blocks of a token's own.
+    "fp16": Limits(0.2, 0.95, 0.1, 0.15),
+    "int8-blocks": Limits(0.35, 0.93, 0.1, 0.15),
     "int4": Limits(1.0, 0.5, 0.1, 0.15),
 }
 HALF = 0.2  # error of float16 activations against float32; found: 0.01 trained, 0.06 random

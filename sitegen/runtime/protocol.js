@@ -100,7 +100,7 @@
  * @property {string} architecture
  * @property {number} parameters
  * @property {Licence} licence
- * @property {"q4" | "fp32"} quantization
+ * @property {"q4" | "q8" | "fp16" | "fp32"} quantization
  * @property {number} context_length  longest sequence in tokens, prompt and answer together
  * @property {number} vocab_size
  * @property {(AttentionCache | ConvolutionCache)[]} cache  what each layer keeps between tokens

@@ -35,7 +35,7 @@ from sitegen.models.families import read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
-from sitegen.models.variants import VARIANTS
+from sitegen.models.variants import variants
 from sitegen.models.verify import distance
 from sitegen.models.weights import open_weights
 
@@ -63,9 +63,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def exported(root: Path) -> Prepare:
-    def exported(name: str, quantization: Quantization = "q4", **spec: Any) -> Model:
+    def exported(name: str, quantization: str = "q4", **spec: Any) -> Model:
         spec = {"id": f"./{name}", "quantization": quantization, **spec}
-        return prepare(ModelSpec(**spec), root=root, cache=root / "cache")
+        return prepare(ModelSpec.model_validate(spec), root=root, cache=root / "cache")
 
     return exported
 
@@ -73,7 +73,8 @@ def exported(root: Path) -> Prepare:
 def runners(model: Model, folder: Path) -> dict[str, Runner]:
     """Every variant under onnxruntime, from the files the manifest names."""
     layers = read_decoder(folder / "config.json")[1].inventory().layers
-    variants = {v.name: v for v in VARIANTS[model.manifest["quantization"]]}
+    recipe = Quantization(recipe=model.manifest["quantization"])
+    known = {v.name: v for v in variants(recipe)}
     loaded = {}
     for variant in model.manifest["variants"]:
         shards = [File(s["sha256"], s["bytes"]) for s in variant["weights"]["shards"]]
@@ -81,7 +82,7 @@ def runners(model: Model, folder: Path) -> dict[str, Runner]:
         weights.mkdir(parents=True, exist_ok=True)
         join(model.files[shards[0].sha256].parent, shards, weights / EXTERNAL_NAME)
         graph = model.files[variant["graph"]["sha256"]].read_bytes()
-        loaded[variant["name"]] = Runner(graph, weights, layers, variants[variant["name"]])
+        loaded[variant["name"]] = Runner(graph, weights, layers, known[variant["name"]])
     return loaded
 
 
@@ -156,7 +157,7 @@ def test_the_manifest_keeps_its_schema(exported: Prepare) -> None:
         (Path(sitegen.models.__file__).parent / "manifest.schema.json").read_text("utf-8")
     )
     for kind in KINDS:
-        for quantization in ("q4", "fp32"):
+        for quantization in ("q4", "q8", "fp16", "fp32"):
             manifest = exported(kind, quantization).manifest
             jsonschema.validate(json.loads(json.dumps(manifest)), schema)
             assert set(manifest) == set(schema["properties"])
@@ -401,7 +402,7 @@ def test_weights_that_lead_to_infinity(tmp_path: Path) -> None:
 
 def test_dimensions_int4_cannot_cut(tmp_path: Path) -> None:
     write_model(tmp_path / "m", intermediate_size=80)
-    assert "rows of 80 weights; int4 needs a multiple of 32" in fails(tmp_path)
+    assert "rows of 80 weights; blocks of 32 need a multiple of 32" in fails(tmp_path)
     spec = ModelSpec(id="./m", quantization="fp32")
     assert prepare(spec, root=tmp_path, cache=tmp_path / "c").manifest["variants"]
 

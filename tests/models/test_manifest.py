@@ -89,7 +89,7 @@ def test_both_sides_have_the_same_keys() -> None:
         (["id"], ""),
         (["extra"], 1),
         (["parameters"], 0),
-        (["quantization"], "q8"),
+        (["quantization"], "q5"),
         (["context_length"], 1.5),
         (["cache", 0, "heads"], 0),
         (["cache", 0, "kind"], "ring"),

@@ -12,13 +12,13 @@ import pytest
 import tiny_families
 from tiny_models import VOCAB
 
-from sitegen.config import ModelSpec
+from sitegen.config import ModelSpec, Quantization
 from sitegen.models import prepare
 from sitegen.models.families import known, read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
-from sitegen.models.variants import VARIANTS
+from sitegen.models.variants import variants
 from sitegen.models.weights import open_weights
 
 reason = "parity compares with PyTorch, which is not installed: `make parity` installs it"
@@ -68,7 +68,7 @@ def test_logits_and_greedy_tokens(tmp_path: Path, name: str) -> None:
         export.files[variant["graph"]["sha256"]].read_bytes(),
         tmp_path,
         decoder.inventory().layers,
-        VARIANTS["fp32"][0],
+        variants(Quantization(recipe="fp32"))[0],
     )
     files = {path.name: path for path in folder.glob("*.safetensors")}
     reference = decoder.reference(open_weights(files, None), PROMPT)

@@ -13,14 +13,14 @@ import tiny_families
 from tiny_models import VOCAB, config, random_weights, write_model, write_safetensors
 from tokenizers import Tokenizer
 
-from sitegen.config import ModelSpec
+from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
 from sitegen.models.families import read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
-from sitegen.models.variants import VARIANTS
+from sitegen.models.variants import variants
 from sitegen.models.verify import distance
 from sitegen.models.weights import open_weights
 
@@ -60,7 +60,7 @@ def logits(model: Model, folder: Path, ids: Sequence[int]) -> dict[str, np.ndarr
     """What every variant computes for `ids`, by name."""
     layers = read_decoder(folder / "config.json")[1].inventory().layers
     found = {}
-    for variant in VARIANTS[model.manifest["quantization"]]:
+    for variant in variants(Quantization(recipe=model.manifest["quantization"])):
         [described] = [v for v in model.manifest["variants"] if v["name"] == variant.name]
         shards = [File(s["sha256"], s["bytes"]) for s in described["weights"]["shards"]]
         joined = folder / "joined" / variant.name

@@ -13,7 +13,7 @@ from tiny_models import write_safetensors
 
 from sitegen.errors import ModelError
 from sitegen.models.matrix import Matrix, Part, transposed
-from sitegen.models.quantize import INT8_ZERO, Int4, Int8, int8_block
+from sitegen.models.quantize import INT8_ZERO, InBlocks, Int8, int8_block
 from sitegen.models.weights import read_header
 
 weights = arrays.arrays(
@@ -66,14 +66,21 @@ def test_slices_of_columns_join_to_the_same_table(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(list(transposed(one, 40 * 7 * 4))), rows.T)
 
 
-def test_rows_that_int4_cannot_cut_into_blocks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("columns", "hint"),
+    [(48, "`quantization: {block_size: 16}`"), (40, "`quantization: fp16`")],
+)
+def test_rows_that_blocks_do_not_fill(tmp_path: Path, columns: int, hint: str) -> None:
     with pytest.raises(ModelError) as error:
-        Int4(matrix(tmp_path, np.ones((2, 48), np.float32)))
-    assert "part0 has rows of 48 weights; int4 needs a multiple of 32" in str(error.value)
-    assert "quantization: fp32" in str(error.value)
+        InBlocks(matrix(tmp_path, np.ones((2, columns), np.float32)), 4, 32, True)
+    assert (
+        f"part0 has rows of {columns} weights; blocks of 32 need a multiple of 32"
+        in error.value.problem
+    )
+    assert error.value.hint == f"Write {hint} for this model."
 
 
 def test_weights_beyond_half_precision(tmp_path: Path) -> None:
-    int4 = Int4(matrix(tmp_path, np.full((2, 32), 1e6, np.float32)))
+    int4 = InBlocks(matrix(tmp_path, np.full((2, 32), 1e6, np.float32)), 4, 32, True)
     with pytest.raises(ModelError, match=r"part0 holds weights beyond the range of float16"):
         list(int4.packed())

@@ -10,16 +10,17 @@ import pytest
 import tiny_families
 from tiny_models import VOCAB
 
+from sitegen.config import Quantization
 from sitegen.models.families import read_decoder
 from sitegen.models.graph import Graph
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.runner import Feed, Runner, Segments
 from sitegen.models.shards import ShardWriter, join
-from sitegen.models.variants import VARIANTS
+from sitegen.models.variants import variants
 from sitegen.models.weights import open_weights
 
 IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 20)]
-VARIANT = next(variant for variant in VARIANTS["q4"] if variant.name == "webgpu-f32")
+VARIANT = next(variant for variant in variants(Quantization()) if variant.name == "webgpu-f32")
 
 
 def built(folder: Path, name: str) -> tuple[bytes, list]:  # type: ignore[type-arg]

@@ -11,18 +11,25 @@ import pytest
 from onnx import helper
 from tiny_models import VOCAB, write_model
 
+from sitegen.config import Quantization
 from sitegen.errors import ModelError
 from sitegen.models.families import read_decoder
 from sitegen.models.graph import Graph
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.runner import Runner
 from sitegen.models.shards import ShardWriter, join
-from sitegen.models.variants import VARIANTS, Variant
+from sitegen.models.variants import Variant, variants
 from sitegen.models.verify import Task, compare_halves, verify
 from sitegen.models.weights import open_weights
 
 IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 16)]
-EVERY = [*VARIANTS["q4"], *VARIANTS["fp32"]]
+Q4 = variants(Quantization())
+EVERY = [v for r in ("q4", "q8", "fp16", "fp32") for v in variants(Quantization(recipe=r))]
+
+
+def label(variant: Variant) -> str:
+    return f"{variant.quantization.recipe}-{variant.name}"
+
 
 Change = Callable[[onnx.GraphProto], None]
 
@@ -54,7 +61,7 @@ class Exported:
         return verify(runner, self.variant, Task(IDS, self.reference, prompts))
 
 
-@pytest.fixture(params=EVERY, ids=lambda variant: variant.name)
+@pytest.fixture(params=EVERY, ids=label)
 def exported(request: pytest.FixtureRequest, tmp_path: Path) -> Exported:
     return Exported(tmp_path, request.param)
 
@@ -110,7 +117,7 @@ def test_a_wrong_graph_is_refused(exported: Exported, change: Change, problem: s
 
 
 @pytest.mark.parametrize("change", [without_rotation, without_an_mlp])
-@pytest.mark.parametrize("variant", EVERY[2:], ids=lambda variant: variant.name)
+@pytest.mark.parametrize("variant", EVERY[2:3] + EVERY[3:], ids=label)
 def test_a_missing_part_is_seen_by_the_finer_variant(
     tmp_path: Path, variant: Variant, change: Change
 ) -> None:
@@ -151,8 +158,8 @@ def test_damaged_weights_are_refused(exported: Exported) -> None:
 
 
 def test_half_precision_is_held_against_single(tmp_path: Path) -> None:
-    half, single = (Exported(tmp_path / v.name, v).verify() for v in VARIANTS["q4"][:2])
-    variant = VARIANTS["q4"][0]
+    half, single = (Exported(tmp_path / v.name, v).verify() for v in Q4[:2])
+    variant = Q4[0]
     compare_halves(half, single, variant)
     half.logits[3] += 1
     with pytest.raises(ModelError, match="webgpu-f16 is not usable: its logits differ from those"):

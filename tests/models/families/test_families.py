@@ -15,14 +15,14 @@ import pytest
 import tiny_families
 from tiny_models import VOCAB
 
-from sitegen.config import ModelSpec
+from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import prepare
 from sitegen.models.families import known, read_decoder
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
-from sitegen.models.variants import VARIANTS
+from sitegen.models.variants import variants
 from sitegen.models.verify import distance
 from sitegen.models.weights import open_weights
 
@@ -48,7 +48,8 @@ def test_the_graph_computes_the_reference_with_and_without_its_cache(root: Path,
     join(root / "cache" / "files", shards, folder / EXTERNAL_NAME)
     _, decoder = read_decoder(folder / "config.json")
     graph = export.files[variant["graph"]["sha256"]].read_bytes()
-    runner = Runner(graph, folder, decoder.inventory().layers, VARIANTS["fp32"][0])
+    [fp32] = variants(Quantization(recipe="fp32"))
+    runner = Runner(graph, folder, decoder.inventory().layers, fp32)
 
     weights = open_weights({"w": folder / "model.safetensors"}, None)
     expected = decoder.reference(weights, IDS)
