@@ -118,7 +118,7 @@ def _export(
     if sample is not None:
         original = _prune(original, spec, sample, folder, say)
     decoder, text = original.decoder, original.text
-    texts = _text_files(original.source, folder)
+    texts = _text_files(original, folder)
     text_bytes = sum(file.bytes for file in texts.values())
     described: list[wire.Variant] = []
     for files, checked in _write_and_verify(original, spec.quantization, folder, say):
@@ -378,10 +378,12 @@ def _prompts(text: Text, context: int) -> list[list[int]]:
     return [ids or [0] for ids in prompts]  # a vocabulary without a single Latin letter
 
 
-def _text_files(source: Source, folder: Path) -> dict[str, File]:
-    """The tokenizer files, carried as they are."""
-    names = [n for n in ("tokenizer.json", "tokenizer_config.json") if n in source.files]
-    return {name: write_file(folder, source.files[name].read_bytes()) for name in names}
+def _text_files(original: Original, folder: Path) -> dict[str, File]:
+    """tokenizer.json, packed, and tokenizer_config.json, where there is one, as it is."""
+    files = {"tokenizer.json": write_file(folder, original.text.packed())}
+    if config := original.source.files.get("tokenizer_config.json"):
+        files[config.name] = write_file(folder, config.read_bytes())
+    return files
 
 
 def _licence(original: Original, folder: Path) -> wire.Licence:

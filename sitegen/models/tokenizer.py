@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,19 @@ class Text:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids as the browser makes them: a user's message where there is a chat template,
         else the plain text with the tokenizer's own special tokens."""
+        tokenizer = self._load()
+        if self.chat_template is None:
+            return [list(tokenizer.encode(text).ids) for text in texts]
+        prompts = [self._render([{"role": "user", "content": text}]) for text in texts]
+        return [list(tokenizer.encode(p, add_special_tokens=False).ids) for p in prompts]
+
+    def packed(self) -> bytes:
+        """tokenizer.json for the browser, gzip: all that the Python library understood of it, with
+        every default written out. Gemma's 33 MB would be more than some hosts take in one file."""
+        compress = zlib.compressobj(9, wbits=31)  # a header without time and name: the same bytes
+        return compress.compress(self._load().to_str().encode()) + compress.flush()
+
+    def _load(self) -> Tokenizer:
         try:
             tokenizer = Tokenizer.from_file(str(self.tokenizer))
         except Exception as error:  # the library raises nothing more exact
@@ -41,10 +55,7 @@ class Text:
             ) from None
         tokenizer.no_truncation()  # left over from training; the browser knows of neither
         tokenizer.no_padding()
-        if self.chat_template is None:
-            return [list(tokenizer.encode(text).ids) for text in texts]
-        prompts = [self._render([{"role": "user", "content": text}]) for text in texts]
-        return [list(tokenizer.encode(p, add_special_tokens=False).ids) for p in prompts]
+        return tokenizer
 
     def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """The conversation as transformers and the browser render it."""

@@ -29,13 +29,13 @@ export async function startOrt({ build, threads }, binary, root) {
 
 /**
  * @param {Uint8Array<ArrayBuffer>} packed  gzip
- * @param {number} bytes  expected length
+ * @param {number} [bytes]  expected length
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
 export async function gunzip(packed, bytes) {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const unpacked = new Uint8Array(await new Response(stream).arrayBuffer());
-  if (unpacked.length !== bytes) {
+  if (bytes !== undefined && unpacked.length !== bytes) {
     throw new SitegenError(
       "engine-failed",
       `The engine unpacked to ${unpacked.length} bytes instead of ${bytes}. ` +

@@ -68,8 +68,8 @@
 
 /**
  * @typedef {object} TokenizerFiles
- * @property {FileRef} file
- * @property {FileRef | null} config
+ * @property {FileRef} file  tokenizer.json, gzip
+ * @property {FileRef | null} config  tokenizer_config.json
  * @property {string | null} chat_template
  * @property {string | null} bos_token
  * @property {string | null} eos_token

@@ -89,7 +89,7 @@ async function load(id, task) {
   const ort = await startOrt(task, binary, ROOT);
   const engine = await Engine.open(ort, task, graph, joined);
   ort.env.wasm.wasmBinary = undefined; // compiled by now
-  const text = createText(parse(bytes[1]), config ? parse(bytes[2]) : {}, manifest.tokenizer);
+  const text = createText(parse(await gunzip(bytes[1])), config ? parse(bytes[2]) : {}, manifest.tokenizer);
 
   enter("self-check");
   const sequence = engine.newSequence();

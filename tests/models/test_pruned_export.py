@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,8 +53,8 @@ def export(root: Path, *texts: str, **spec: Any) -> Model:
 
 
 def tokenizer_of(model: Model) -> Tokenizer:
-    path = model.files[model.manifest["tokenizer"]["file"]["sha256"]]
-    return Tokenizer.from_file(str(path))
+    packed = model.files[model.manifest["tokenizer"]["file"]["sha256"]].read_bytes()
+    return Tokenizer.from_str(gzip.decompress(packed).decode())
 
 
 def logits(model: Model, folder: Path, ids: Sequence[int]) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,16 @@ def test_a_tokenizer_that_cuts_and_fills_is_kept_from_it(folder: Path) -> None:
     }
     change(folder, "tokenizer.json", truncation=cut, padding=fill)
     assert text.encode(["the an", "the"]) == expected
+
+
+def test_the_browser_gets_a_tokenizer_packed_and_with_its_defaults(folder: Path) -> None:
+    change(folder, "tokenizer.json", pre_tokenizer={"type": "Punctuation"})
+    text = read(folder)
+    packed = json.loads(gzip.decompress(text.packed()))
+    assert packed["pre_tokenizer"] == {"type": "Punctuation", "behavior": "Isolated"}
+    assert packed["model"]["vocab"] == json.loads(text.tokenizer.read_bytes())["model"]["vocab"]
+    assert text.packed() == text.packed()
+    assert len(text.packed()) < text.tokenizer.stat().st_size
 
 
 def test_a_model_without_template_continues_text(tmp_path: Path) -> None:
