@@ -228,7 +228,7 @@ def read(tokenizer: Mapping[str, Any], where: Path) -> Pieces:
     """The pieces of a tokenizer.json; raises ModelError for a kind that cannot be made smaller."""
     model = tokenizer["model"]
     added = {token["content"] for token in tokenizer.get("added_tokens") or ()}
-    kind = model.get("type") or ("Unigram" if isinstance(model["vocab"], list) else "BPE")
+    kind = model.get("type") or _kind(model)
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         if kind == "BPE" and model.get(key):
             raise refusal(f"`{key}` makes a piece depend on its place in the word", where)
@@ -239,6 +239,15 @@ def read(tokenizer: Mapping[str, Any], where: Path) -> Pieces:
     if kind == "WordPiece":
         return WordPiece(model, added, where)
     raise refusal(f"its kind is {kind}; known are BPE, Unigram and WordPiece", where)
+
+
+def _kind(model: Mapping[str, Any]) -> str:
+    """The kind of a model in a file that is too old to name it."""
+    if isinstance(model["vocab"], list):
+        return "Unigram"
+    if "merges" in model:
+        return "BPE"
+    return "WordPiece" if "continuing_subword_prefix" in model else "WordLevel"
 
 
 def _require_characters(tokens: Iterable[str], names: set[str], prefix: str, where: Path) -> None:

@@ -77,14 +77,16 @@ def prune(
     Raises ModelError for a tokenizer that cannot be pruned.
     """
     path = files["tokenizer.json"]
-    text, tokenizer, whole = read_text(files, rows), read_json(path), _load(path)
+    text = read_text(files, rows)
+    said = text.encode(["Hello."])  # raises where the library cannot read the tokenizer
+    tokenizer, whole = read_json(path), _load(path)
     pieces = read(tokenizer, path)
     added = {token["content"]: int(token["id"]) for token in tokenizer.get("added_tokens") or ()}
     if whole.get_vocab() != {**pieces.ids, **added}:
         raise refusal("its added tokens have other ids than they get when it is loaded", path)
     configurations = {name: read_json(files[name]) for name in CONFIGURATIONS if name in files}
 
-    said = [*_encode(whole, texts_of(text.chat_template)), *text.encode(["Hello."])]
+    said += _encode(whole, texts_of(text.chat_template))
     must = pieces.floor() | set(added.values()) | {id for ids in said for id in ids}
     must |= set(_processed(tokenizer.get("post_processor")))
     must |= {id for value in configurations.values() for id in _named(value) if id < rows}
@@ -115,7 +117,7 @@ def prune(
 
 
 def _load(path: Path) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(path))  # read_text has found it readable
+    tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -89,7 +89,7 @@ BPE_OPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", BPE_OPTIONS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_byte_pair_encoding(options: dict[str, Any], data: st.DataObject) -> None:
     tokenizer = data.draw(bpe(**options))
     pieces = read(tokenizer, HERE)
@@ -180,7 +180,7 @@ def unigram(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(tokenizer=unigram(), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_unigram(tokenizer: dict[str, Any], data: st.DataObject) -> None:
     pieces = read(tokenizer, HERE)
     new = closed(pieces, data.draw(st.lists(st.sampled_from(list(pieces.tokens)))))
@@ -225,7 +225,7 @@ def wordpiece(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(tokenizer=wordpiece(), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_wordpiece(tokenizer: dict[str, Any], data: st.DataObject) -> None:
     pieces = read(tokenizer, HERE)
     new = closed(pieces, data.draw(st.lists(st.sampled_from(list(pieces.tokens)))))
@@ -237,6 +237,18 @@ def test_wordpiece_pieces_are_spelled_without_their_prefix() -> None:
     pieces = read(tokenizer_json({"type": "WordPiece", "vocab": vocab, "unk_token": "[UNK]"}), HERE)
     assert [pieces.spelled(id) for id in (1, 2, 3)] == [b"a", b"a", b"aa"]
     assert pieces.floor() == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ({"vocab": {"a": 0}, "merges": []}, "Bpe"),
+        ({"vocab": [["a", 0.0]], "unk_id": None}, "Unigram"),
+        ({"vocab": {"a": 0}, "continuing_subword_prefix": "##"}, "WordPiece"),
+    ],
+)
+def test_old_files_name_no_kind(model: dict[str, Any], kind: str) -> None:
+    assert type(read(tokenizer_json(model), HERE)).__name__ == kind
 
 
 # What is refused

@@ -263,3 +263,10 @@ def test_a_tokenizer_whose_file_says_other_ids_than_it_has(tmp_path: Path) -> No
         "they get when it is loaded"
     )
     assert list((tmp_path / "pruned").iterdir()) == []
+
+
+def test_a_tokenizer_that_the_library_refuses(tmp_path: Path) -> None:
+    tokenizer = {**FAMILIES["gpt2"], "pre_tokenizer": {"type": "Nonsense"}}
+    files = write(tmp_path / "whole", tokenizer)
+    with pytest.raises(ModelError, match="the tokenizer cannot be read"):
+        prune(files, rows(FAMILIES["gpt2"]), None, sample("Latin"), tmp_path)
