@@ -157,13 +157,15 @@ def test_a_tokenizer_that_cannot_be_pruned(tmp_path: Path) -> None:
     folder = write(tmp_path / "m")
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
-    tokenizer["model"]["end_of_word_suffix"] = "</w>"
+    tokens = [token["content"] for token in tokenizer["added_tokens"]] + ["ab"]
+    vocab = [[token, -1.0] for token in tokens]
+    tokenizer["model"] = {"type": "Unigram", "unk_id": 0, "vocab": vocab}
     path.write_text(json.dumps(tokenizer))
     with pytest.raises(ModelError) as error:
         export(tmp_path, TEXT)
     assert error.value.problem == (
-        "the vocabulary of this tokenizer cannot be pruned: `end_of_word_suffix` makes a piece "
-        "depend on its place in the word"
+        "the vocabulary of this tokenizer cannot be pruned: 2 of its characters are no tokens "
+        "themselves (a, b)"
     )
     assert not list((tmp_path / "cache" / "models").glob("*"))
 
