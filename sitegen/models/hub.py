@@ -9,7 +9,7 @@ find them and from where theirs are used:
 (https://huggingface.co/docs/huggingface_hub/guides/manage-cache). huggingface_hub gives the token,
 the proxy and the question to the hub. The bytes are read here: its own download starts again from
 nothing once the program has ended (2.4; 0.36 resumed), compares sizes and never hashes, and waits
-for as long as a server says. Plain HTTP, because the Xet protocol cannot be resumed either.
+for as long as a server says. Xet is not used, because its downloads are not resumed either.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from typing import Any
 from sitegen import __version__
 from sitegen.digests import BLOCK_BYTES, Digests
 from sitegen.errors import ModelError
-from sitegen.models.files import INDEX, choose, is_plain, listed_weights
+from sitegen.models.files import INDEX, SINGLE, Chosen, choose, is_plain, listed_weights
 from sitegen.models.lock import Hash, Pin, PinnedFile
 from sitegen.models.refusals import answer, client_errors, explained
 from sitegen.progress import Amount, Progress, mib, silent
@@ -47,7 +47,7 @@ class Hub:
 
     endpoint: str
     cache: Path
-    waits: tuple[float, ...] = (1, 2, 4)  # seconds before another try; anew whenever bytes came
+    waits: tuple[float, ...] = (1, 2, 4)  # s before each other try; counted anew when bytes came
 
     @classmethod
     def of_environment(cls) -> Hub:
@@ -68,15 +68,13 @@ class Hub:
             file = listed[name]
             return PinnedFile(name, file.size, file.lfs.sha256 if file.lfs else file.blob_id)
 
-        def index() -> list[str]:
-            bare = Pin(id, revision, info.sha, (pinned(INDEX),))
-            return listed_weights(self.fetch(bare, [INDEX])[INDEX])
-
         try:
-            chosen = choose(listed, index, "hub")
+            weights: list[str] = []
+            if INDEX in listed and SINGLE not in listed:
+                bare = Pin(id, revision, info.sha, (pinned(INDEX),))
+                weights = listed_weights(self.fetch(bare, [INDEX])[INDEX])
+            chosen = _chosen(id, listed, weights)
             return Pin(id, revision, info.sha, tuple(pinned(n) for n in sorted(set(chosen.names))))
-        except ModelError as error:
-            raise ModelError(f"{id}: {error.problem}", hint=error.hint) from None
         except ValueError as error:
             raise ModelError(
                 f"{self.endpoint} describes {id} in a way that cannot be right: {error}",
@@ -118,12 +116,12 @@ class Hub:
         by_name = {file.name: file for file in pin.files}
         files = [by_name[name] for name in names]
         paths = {file.name: self.folder(pin.id, pin.commit) / file.name for file in files}
-        missing = [file for file in files if not _holds(paths[file.name], file, digests)]
-        if not missing:
-            return paths
-        require_online(pin.id)
-        tell = _Telling(f"{pin.id}: downloading", missing, progress)
         try:
+            missing = [file for file in files if not _holds(paths[file.name], file, digests)]
+            if not missing:
+                return paths
+            require_online(pin.id)
+            tell = _Telling(f"{pin.id}: downloading", missing, progress)
             self._require_space(pin, missing)
             for file in missing:
                 blob = self._download(pin, file, digests, tell)
@@ -244,12 +242,17 @@ class Hub:
                 status, after = answer(error)
                 if received() > before:
                     waits, before = list(self.waits), received()
-                    continue
-                wait = max(waits[0], after) if waits else None
+                wait = max(waits.pop(0), after) if waits else None
                 if (status and status not in BUSY) or wait is None or wait > LONGEST_WAIT_S:
                     raise explained(error, self.endpoint, asked) from None
-            waits.pop(0)
             time.sleep(wait)
+
+
+def _chosen(id: str, names: Collection[str], weights: list[str]) -> Chosen:
+    try:
+        return choose(names, lambda: weights, "hub")
+    except ModelError as error:
+        raise ModelError(f"{id}: {error.problem}", hint=error.hint) from None
 
 
 def cache_folder() -> Path:
@@ -282,7 +285,8 @@ def _append(
             with _opened(url, wanted) as (response, blocks):
                 if response.status_code == 416:  # there is nothing after what has arrived
                     return "shorter"
-                if done and response.status_code != 206:  # a server that knows no ranges
+                all_again = done > 0 and response.status_code != 206  # a server without ranges
+                if all_again:
                     stream.truncate(0)
                     done, digest = 0, file.hash()
                 start = done
@@ -293,10 +297,8 @@ def _append(
                     tell(min(done, file.bytes))
                     if done > file.bytes:
                         return "longer"
-                if done < file.bytes:
-                    stream.flush()
-                    if done == start:
-                        return "shorter"
+                if done < file.bytes and (all_again or done == start):
+                    return "shorter"
         return digest.hexdigest()
 
 

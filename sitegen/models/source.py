@@ -88,11 +88,9 @@ def find(spec: ModelSpec, root: Path, progress: Progress = silent) -> Source:
 
 def find_here(spec: ModelSpec, root: Path) -> Source | None:
     """As `find`, but None where the hub would have to be asked."""
-    if is_of_hub(spec, root) and (spec.id, spec.revision or DEFAULT_REVISION) not in lock.read(
-        root
-    ):
-        return None
-    return find(spec, root)
+    wanted = spec.id, spec.revision or DEFAULT_REVISION
+    unknown = is_of_hub(spec, root) and wanted not in lock.read(root)
+    return None if unknown else find(spec, root)
 
 
 def is_of_hub(spec: ModelSpec, root: Path) -> bool:

@@ -240,6 +240,19 @@ def test_a_damaged_part_of_an_earlier_build_is_dropped(
     assert everything(hub)[WEIGHTS].read_bytes() == weights_of(server)
 
 
+def test_a_server_without_ranges_that_never_sends_all(
+    server: HubServer, hub: Hub, folder: Path
+) -> None:
+    server.push(ID, folder)
+    server.faults = [Fault(WEIGHTS, change=lambda data: data[:-1])]
+    server.knows_ranges = False
+    try:
+        with pytest.raises(ModelError, match="not the file it lists"):
+            everything(hub)
+    finally:
+        server.knows_ranges = True
+
+
 def flip(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
