@@ -9,6 +9,7 @@ tokenizers.json  the small tokenizers of tokenizer_families.py, with ids and tex
 pruned.json      tokenizers of each kind that keep only the tokens of one script, with the new ids
                  of the same texts
 chat.json        tests/runtime/templates, rendered by Jinja2 as in transformers
+cache.json       what layers keep between tokens, as a manifest says it, and the tensors of a graph
 
 Everything is seeded: a second run writes the same bytes.
 """
@@ -20,6 +21,7 @@ import json
 import random
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from tokenizer_families import FAMILIES
 from tokenizer_texts import CORPUS, LONG, TEXTS
 from tokenizers import Tokenizer
 
+from sitegen.models.inventory import AttentionCache, ConvolutionCache, LayerCache, cache_tensors
+from sitegen.models.manifest import layer_cache
 from sitegen.models.sample import Sample
 from sitegen.models.vocabulary import prune
 
@@ -237,6 +241,23 @@ def pruned() -> list[dict[str, Any]]:
     return cases
 
 
+# --------------------------------------------------------------------------------------- cache
+
+
+def cache() -> dict[str, Any]:
+    """Layers of every kind, and of different sizes: a layer's number counts those of all kinds."""
+    layers: list[LayerCache] = [
+        ConvolutionCache(length=2, width=64),
+        AttentionCache(heads=2, head_dim=16),
+        ConvolutionCache(length=3, width=96),
+        AttentionCache(heads=1, head_dim=256),
+    ]
+    return {
+        "layers": [layer_cache(layer).model_dump(mode="json") for layer in layers],
+        "tensors": [asdict(tensor) for tensor in cache_tensors(layers)],
+    }
+
+
 def main() -> None:
     ORACLES.mkdir(parents=True, exist_ok=True)
     for name, value in [
@@ -244,6 +265,7 @@ def main() -> None:
         ("tokenizers", tokenizer_oracles()),
         ("pruned", pruned()),
         ("chat", chat()),
+        ("cache", cache()),
     ]:
         path = ORACLES / f"{name}.json"
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
