@@ -1,4 +1,4 @@
-"""Greedy tokens computed in Python, for the browser's to be compared with."""
+"""Greedy tokens and logits computed in Python, for the browser's to be compared with."""
 
 from __future__ import annotations
 
@@ -7,69 +7,112 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from sitegen.models import Model
+from sitegen.models.weights import Float32
+
+
+class PythonSequence:
+    """A token sequence and its cache, as in engine.js: a variant's own graph and shards under
+    native onnxruntime.
+
+    exact: int4 weights times float32 activations. The native kernel rounds activations to int8,
+    as the graph allows it to (`accuracy_level`); those of WebAssembly and of a GPU without
+    `subgroups` do not.
+    """
+
+    def __init__(self, model: Model, variant: str, *, exact: bool = False):
+        chosen = next(each for each in model.manifest["variants"] if each["name"] == variant)
+        weights = chosen["weights"]
+        joined = np.frombuffer(
+            b"".join(model.files[shard["sha256"]].read_bytes() for shard in weights["shards"]),
+            np.uint8,
+        )
+        options = onnxruntime.SessionOptions()
+        options.add_external_initializers_from_files_in_memory(
+            [weights["name"]], [memoryview(joined)], [joined.nbytes]
+        )
+        # Without it AVX2 machines saturate int8 products that a browser does not.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        graph = model.files[chosen["graph"]["sha256"]].read_bytes()
+        if exact:
+            graph = _without_accuracy_level(graph)
+        self._session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+        self._length = 0
+        # By their names and shapes in the graph: the browser goes by the manifest.
+        self._past = {
+            tensor.name: np.zeros(
+                [length if isinstance(length, int) else 0 for length in tensor.shape],
+                chosen["dtype"],
+            )
+            for tensor in self._session.get_inputs()
+            if tensor.name.startswith("past")
+        }
+
+    def run(self, ids: Sequence[int]) -> Float32:
+        """Append ids; logits (vocab,) after the last."""
+        self._length += len(ids)
+        feeds: dict[str, Any] = {
+            "input_ids": np.array([ids], np.int64),
+            "attention_mask": np.ones((1, self._length), np.int64),
+            "num_logits_to_keep": np.array(1, np.int64),
+        }
+        names = [name.replace("past_key_values", "present") for name in self._past]
+        outputs = ["logits", *(name.replace("past_", "present_") for name in names)]
+        logits, *present = self._session.run(outputs, feeds | self._past)
+        self._past = dict(zip(self._past, present, strict=True))
+        last: Float32 = logits[0, -1].astype(np.float32)
+        return last
+
+
+def _without_accuracy_level(graph: bytes) -> bytes:
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        for i, attribute in enumerate(node.attribute):
+            if attribute.name == "accuracy_level":
+                del node.attribute[i]
+                break
+    serialized: bytes = model.SerializeToString()
+    return serialized
 
 
 def onnxruntime_ids(
     model: Model, variant: str, prompt: Sequence[int], count: int, *, margin: float = 0
 ) -> list[int]:
-    """Of a variant's own graph and shards under native onnxruntime.
+    """Of a variant under native onnxruntime.
 
     Ends early before a token whose logit leads the second by less than `margin`.
     """
-    chosen = next(each for each in model.manifest["variants"] if each["name"] == variant)
-    weights = chosen["weights"]
-    joined = np.frombuffer(
-        b"".join(model.files[shard["sha256"]].read_bytes() for shard in weights["shards"]), np.uint8
-    )
-    options = onnxruntime.SessionOptions()
-    options.add_external_initializers_from_files_in_memory(
-        [weights["name"]], [memoryview(joined)], [joined.nbytes]
-    )
-    # Without it AVX2 machines saturate int8 products that a browser does not.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    graph = model.files[chosen["graph"]["sha256"]].read_bytes()
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-    # By their names and shapes in the graph: the browser goes by the manifest.
-    past = {
-        tensor.name: np.zeros(
-            [length if isinstance(length, int) else 0 for length in tensor.shape], chosen["dtype"]
-        )
-        for tensor in session.get_inputs()
-        if tensor.name.startswith("past")
-    }
+    sequence = PythonSequence(model, variant)
     ids: list[int] = []
-    new, length = list(prompt), 0
+    new = list(prompt)
     while len(ids) < count:
-        length += len(new)
-        feeds: dict[str, Any] = {
-            "input_ids": np.array([new], np.int64),
-            "attention_mask": np.ones((1, length), np.int64),
-            "num_logits_to_keep": np.array(1, np.int64),
-        }
-        names = [name.replace("past_key_values", "present") for name in past]
-        outputs = ["logits", *(name.replace("past_", "present_") for name in names)]
-        logits, *present = session.run(outputs, feeds | past)
-        past = dict(zip(past, present, strict=True))
-        second, first = np.partition(logits[0, -1].astype(np.float32), -2)[-2:]
+        logits = sequence.run(new)
+        second, first = np.partition(logits, -2)[-2:]
         if first - second < margin:
             break
-        new = [int(logits[0, -1].argmax())]
+        new = [int(logits.argmax())]
         ids += new
     return ids
 
 
 def reference_ids(folder: Path, prompt: Sequence[int], count: int) -> list[int]:
     """Of the unquantized weights, in plain numpy, without a graph and without a KV cache."""
+    ids = list(prompt)
+    while len(ids) < len(prompt) + count:
+        ids.append(int(reference_logits(folder, ids)[-1].argmax()))
+    return ids[len(prompt) :]
+
+
+def reference_logits(folder: Path, ids: Sequence[int]) -> Float32:
+    """(len(ids), vocab) of the unquantized weights, likewise."""
     from sitegen.models.families import read_decoder
     from sitegen.models.weights import open_weights
 
     _, decoder = read_decoder(folder / "config.json")
     weights = open_weights({"model.safetensors": folder / "model.safetensors"}, None)
-    ids = list(prompt)
-    while len(ids) < len(prompt) + count:
-        ids.append(int(decoder.reference(weights, ids)[-1].argmax()))
-    return ids[len(prompt) :]
+    return decoder.reference(weights, list(ids))

@@ -1,0 +1,73 @@
+/**
+ * Model after model through engine.js in one page: one build of onnxruntime-web, started once.
+ * Without the worker, the loader and the tokenizer, whose tests are elsewhere.
+ */
+
+const root = new URL("_sitegen/", import.meta.url).href;
+const read = async (path) => new Uint8Array(await (await fetch(root + path)).arrayBuffer());
+const { engine } = await (await fetch(`${root}models.json`)).json();
+const module = (name) => import(`${root}engine/${engine.hash}/${name}.js`);
+const { Engine, gunzip, startOrt } = await module("engine");
+const { generate, newFigures, selfCheck } = await module("generate");
+const { argmax } = await module("sampling");
+
+let ort;
+let first; // onnxruntime forgets its compiled shaders with its last session, so one stays open
+
+/** @param {"wasm" | "jspi"} buildName */
+export async function start(buildName) {
+  const build = engine.builds[buildName];
+  const binary = await gunzip(await read(build.binary.path), build.binary.decoded_bytes);
+  ort = await startOrt({ build, threads: 1 }, binary, root);
+}
+
+/**
+ * A self-check, then `count` tokens after `prompt`, while a second sequence is given the prompt in
+ * `parts` and the first few of the tokens. Random weights repeat themselves: of greedy tokens, each
+ * is the likeliest that has not been said yet.
+ */
+export async function answer({ manifest, variant: name, backend, prompt, parts, count }) {
+  const variant = manifest.variants.find((each) => each.name === name);
+  const shards = await Promise.all(variant.weights.shards.map(({ path }) => read(path)));
+  const weights = new Uint8Array(await new Blob(shards).arrayBuffer());
+  const task = { manifest, variant, backend };
+  const model = await Engine.open(ort, task, await read(variant.graph.path), weights);
+
+  const checked = model.newSequence();
+  await selfCheck(checked, variant.self_check, argmax);
+  checked.dispose();
+
+  const whole = model.newSequence();
+  const parted = model.newSequence();
+  const found = { ids: [], logits: [], parted: [] };
+  let superseded = [];
+  const decoder = {
+    async run(ids) {
+      superseded = Object.values(whole.past);
+      const logits = await whole.run(ids);
+      found.logits.push([...logits]);
+      if (found.parted.length < 4) {
+        let last = [];
+        for (const part of found.ids.length === 0 ? parts : [ids]) last = await parted.run(part);
+        found.parted.push([...last]);
+      }
+      return logits;
+    },
+  };
+  const choose = (logits) => {
+    for (const id of found.ids) logits[id] = -Infinity;
+    return argmax(logits);
+  };
+  const limits = { context_length: manifest.context_length, eos_token_ids: [], max_new_tokens: count };
+  for await (const id of generate(decoder, prompt, limits, choose, newFigures())) found.ids.push(id);
+
+  const places = (tensors) => [...new Set(tensors.map(({ location }) => location))];
+  found.superseded = places(superseded);
+  found.kept = places(Object.values(whole.past));
+  whole.dispose();
+  found.disposed = places(Object.values(whole.past));
+  parted.dispose();
+  first ??= model;
+  if (model !== first) await model.session.release();
+  return found;
+}
