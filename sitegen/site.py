@@ -33,6 +33,8 @@ class Report:
     pages: int
     models: Mapping[str, Mapping[str, int]]
     """Name → variant → bytes that a reader downloads."""
+    quality: Mapping[str, Mapping[str, Mapping[str, float]]]
+    """Name → variant → `quality` of the manifest."""
     write: WriteReport
     seconds: Mapping[str, float]
     """Stage → wall time."""
@@ -73,7 +75,11 @@ def build(
         with _timed(seconds, "output"):
             written = write(_together(documents, bundled.files, assets), folder)
     downloads = {model["name"]: model["bytes"] for model in bundled.index["models"]}
-    return Report(folder, len(pages), downloads, written, seconds)
+    quality = {
+        name: {variant["name"]: variant["quality"] for variant in model.manifest["variants"]}
+        for name, model in models.items()
+    }
+    return Report(folder, len(pages), downloads, quality, written, seconds)
 
 
 @dataclass(frozen=True)

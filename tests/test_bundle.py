@@ -128,6 +128,13 @@ def model(
                 "weights": {"name": "weights", "bytes": len(weights), "shards": [keep(weights)]},
                 "bytes": 1000 + len(name),
                 "self_check": {"prompt_ids": [1], "next_ids": [2], "tolerance": 0.01},
+                "quality": {
+                    "positions": 9,
+                    "bits_per_weight": 4.5,
+                    "agreement": 0.9,
+                    "kl": 0.01,
+                    "perplexity_ratio": 1.01,
+                },
             }
             for name, each in zip(names, backends, strict=True)
         ],

@@ -171,7 +171,7 @@ def test_a_header_longer_than_what_is_read_first(
     [
         (["org/none"], "there is no model 'org/none' at"),
         (["builtin:storyteler"], "did you mean builtin:storyteller?"),
-        ([ID, "--quantization", "q5"], '--quantization: "quantization" is the text "q5"'),
+        ([ID, "--quantization", "q5"], '--quantization: "quantization.recipe" is the text "q5"'),
         ([ID, "--context", "3"], '--context: "context" must be at least 16'),
         (["./folder", "--revision", "v1"], "is a folder and has no revision 'v1'"),
     ],

@@ -194,12 +194,29 @@ def _print_tables(report: Report) -> None:
 
     console = Console()
     if report.models:
-        variants = list(dict.fromkeys(v for sizes in report.models.values() for v in sizes))
-        table = Table(
-            "model", *variants, box=None, title="What a reader downloads, without the engine"
+        headers = (
+            "model",
+            "variant",
+            "download",
+            "bits a weight",
+            "same token",
+            "KL",
+            "perplexity",
         )
-        for name, sizes in report.models.items():
-            table.add_row(name, *(size(sizes[v]) if v in sizes else "–" for v in variants))
+        headers = ("model", "variant", "download", "bits", "same token", "KL", "perplexity")
+        table = Table(*headers, box=None, title="What a reader downloads, without the engine")
+        for name, downloads in report.models.items():
+            for variant, count in downloads.items():
+                found = report.quality[name][variant]
+                table.add_row(
+                    name,
+                    variant,
+                    size(count),
+                    f"{found['bits_per_weight']:.2f}",
+                    f"{found['agreement']:.1%} of {found['positions']}",
+                    f"{found['kl']:.4f}",
+                    f"× {found['perplexity_ratio']:.3f}",
+                )
         console.print(table)
     table = Table(*report.seconds, "in all", box=None, title="Seconds")
     seconds = [*report.seconds.values(), sum(report.seconds.values())]

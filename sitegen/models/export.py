@@ -23,6 +23,7 @@ from sitegen.models.graph import Graph
 from sitegen.models.inventory import Inventory
 from sitegen.models.jobs import CORES_EACH, Jobs
 from sitegen.models.onnx_graph import EXTERNAL_NAME
+from sitegen.models.passages import passage, self_check_prompts
 from sitegen.models.quantize import Storage
 from sitegen.models.runner import Runner
 from sitegen.models.shards import File, ShardWriter, join, write_file
@@ -30,7 +31,6 @@ from sitegen.models.source import Source
 from sitegen.models.tokenizer import Text, read_text
 from sitegen.models.variants import WEIGHT_BYTES, Variant, variants
 from sitegen.models.verify import (
-    SELF_CHECK_TOKENS,
     Task,
     Verified,
     compare_halves,
@@ -43,14 +43,6 @@ if TYPE_CHECKING:
     from sitegen.models.sample import Sample
 
 DEFAULT_CONTEXT = 4096
-PROMPT_TOKENS = 16  # held against the reference: attention and cache matter, one pass is cheap
-CHAT_PROMPT_TOKENS = 128  # of the self-check: a template may say much before the question
-SENTENCES = (
-    "Once upon a time, in a small village by the sea, there lived a girl who loved books.",
-    "The capital of France is Paris, and the capital of Italy is",
-    "One, two, three, four, five, six, seven, eight, nine,",
-    "Water boils at a hundred degrees, and it freezes at",
-)
 
 
 @dataclass(frozen=True)
@@ -120,19 +112,21 @@ def _export(
     decoder, text = original.decoder, original.text
     texts = _text_files(original, folder)
     text_bytes = sum(file.bytes for file in texts.values())
+    parameters = sum(tensor.size for tensor in original.weights.values())
     described: list[wire.Variant] = []
     for files, checked in _write_and_verify(original, spec.quantization, folder, say):
         for variant, found in checked.items():
             graph = write_file(folder, files.graphs[variant])
-            about = _describe(variant, graph, files.weights, found, text_bytes)
+            about = _describe(variant, graph, files.weights, found, text_bytes, parameters)
             say(_sentence(about, found))
+            _require_agreement(about, spec, source)
             described.append(about)
     return wire.Manifest(
         id=source.id,
         revision=source.revision,
         title=source.title,
         architecture=original.model_type,
-        parameters=sum(tensor.size for tensor in original.weights.values()),
+        parameters=parameters,
         licence=_licence(original, folder),
         quantization=spec.quantization.recipe,
         context_length=original.context,
@@ -238,8 +232,9 @@ def _write_and_verify(
 def _task(original: Original, say: Progress) -> Task:
     """What every variant is held against."""
     say("computing the reference")
-    prompts = _prompts(original.text, original.context)
-    ids = (prompts[0] * PROMPT_TOKENS)[:PROMPT_TOKENS]
+    prompts = self_check_prompts(original.text, original.context)
+    parameters = sum(tensor.size for tensor in original.weights.values())
+    ids = passage(original.text, original.context, parameters)
     with np.errstate(over="ignore", invalid="ignore"):
         reference = original.decoder.reference(original.weights, ids)
     if not np.isfinite(reference).all():
@@ -370,14 +365,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _prompts(text: Text, context: int) -> list[list[int]]:
-    """Token ids of the verification sentences, short enough to leave room for an answer."""
-    longest = PROMPT_TOKENS if text.chat_template is None else CHAT_PROMPT_TOKENS
-    longest = min(longest, context - SELF_CHECK_TOKENS)
-    prompts = [ids[:longest] for ids in text.encode(SENTENCES)]
-    return [ids or [0] for ids in prompts]  # a vocabulary without a single Latin letter
-
-
 def _text_files(original: Original, folder: Path) -> dict[str, File]:
     """tokenizer.json, packed, and tokenizer_config.json, where there is one, as it is."""
     files = {"tokenizer.json": write_file(folder, original.text.packed())}
@@ -401,7 +388,12 @@ def _maybe(file: File | None) -> wire.File | None:
 
 
 def _describe(
-    variant: Variant, graph: File, weights: wire.Weights, checked: Verified, text_bytes: int
+    variant: Variant,
+    graph: File,
+    weights: wire.Weights,
+    checked: Verified,
+    text_bytes: int,
+    parameters: int,
 ) -> wire.Variant:
     return wire.Variant(
         name=variant.name,
@@ -416,11 +408,33 @@ def _describe(
             next_ids=checked.self_check.next_ids,
             tolerance=checked.self_check.tolerance,
         ),
+        quality=wire.Quality(
+            positions=checked.quality.positions,
+            bits_per_weight=round(8 * weights.bytes / parameters, 3),
+            agreement=round(checked.quality.agreement, 4),
+            kl=round(checked.quality.kl, 6),
+            perplexity_ratio=round(checked.quality.perplexity_ratio, 4),
+        ),
     )
+
+
+def _require_agreement(variant: wire.Variant, spec: ModelSpec, source: Source) -> None:
+    """Raise ModelError when a variant is worse than the author allows."""
+    wanted, quality = spec.quantization.min_agreement, variant.quality
+    if wanted is not None and quality.agreement < wanted:
+        raise ModelError(
+            f"{variant.name} names the original's likeliest token at {quality.agreement:.1%} of "
+            f"{quality.positions} positions; `min_agreement` asks for {wanted:.1%}",
+            where=source.folder,
+            hint="Lower `min_agreement`, or spend more bits: `head_bits: 8`, `symmetric: false`, "
+            "or the recipe q8 or fp16.",
+        )
 
 
 def _sentence(variant: wire.Variant, checked: Verified) -> str:
     return (
-        f"{variant.name} is {mib(variant.bytes)} MiB and names the original's likeliest token at "
-        f"{checked.agreement:.0%} of positions (logits off by {checked.error:.2g})"
+        f"{variant.name} is {mib(variant.bytes)} MiB, {variant.quality.bits_per_weight:.2f} bits a "
+        f"weight, and names the original's likeliest token at {variant.quality.agreement:.0%} of "
+        f"{variant.quality.positions} positions (KL {variant.quality.kl:.2g}, perplexity times "
+        f"{variant.quality.perplexity_ratio:.3f}, logits off by {checked.error:.2g})"
     )

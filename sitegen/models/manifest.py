@@ -92,6 +92,14 @@ class SelfCheck(Record):
     tolerance: Annotated[float, Field(ge=0)]
 
 
+class Quality(Record):
+    positions: Positive
+    bits_per_weight: Annotated[float, Field(gt=0)]
+    agreement: Annotated[float, Field(ge=0, le=1)]
+    kl: Annotated[float, Field(ge=0)]
+    perplexity_ratio: Annotated[float, Field(gt=0)]
+
+
 class Variant(Record):
     name: Literal["webgpu-f16", "webgpu-f32", "wasm", "fp32"]
     backends: Annotated[tuple[Literal["webgpu", "wasm"], ...], Field(min_length=1)]
@@ -101,6 +109,7 @@ class Variant(Record):
     weights: Weights
     bytes: Positive
     self_check: SelfCheck
+    quality: Quality
 
 
 class Manifest(Record):

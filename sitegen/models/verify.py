@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitegen.errors import ModelError
+from sitegen.models.quality import Quality, compare
 from sitegen.models.quantize import Storage
 from sitegen.models.runner import Feed, Runner, State
 from sitegen.models.variants import Variant
@@ -79,7 +80,7 @@ class Verified:
 
     logits: Float32  # (seq, vocab)
     error: float
-    agreement: float  # share of positions whose likeliest token is the reference's
+    quality: Quality
     self_check: SelfCheck
 
 
@@ -113,7 +114,7 @@ def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
     return Verified(
         logits=logits,
         error=error,
-        agreement=float((logits.argmax(axis=-1) == reference.argmax(axis=-1)).mean()),
+        quality=compare(logits, reference, ids),
         self_check=_self_check(runner, variant, task, (logits, whole), tolerance),
     )
 

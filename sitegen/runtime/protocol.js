@@ -38,6 +38,16 @@
  */
 
 /**
+ * Against the original weights, on a fixed text.
+ * @typedef {object} Quality
+ * @property {number} positions
+ * @property {number} bits_per_weight
+ * @property {number} agreement  share of positions at which the likeliest token is the original's
+ * @property {number} kl  in nats
+ * @property {number} perplexity_ratio
+ */
+
+/**
  * @typedef {object} Variant
  * @property {"webgpu-f16" | "webgpu-f32" | "wasm" | "fp32"} name
  * @property {Backend[]} backends
@@ -47,6 +57,7 @@
  * @property {Weights} weights
  * @property {number} bytes
  * @property {SelfCheck} self_check
+ * @property {Quality} quality
  */
 
 /**

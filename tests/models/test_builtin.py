@@ -25,4 +25,4 @@ def test_a_built_in_model(tmp_path: Path, name: str) -> None:
     errors = [float(s.split("logits off by ")[1][:-1]) for s in said if "logits off by" in s]
     half, single, int8 = errors
     assert max(half, single) < 0.2
-    assert int8 < 0.03
+    assert int8 < 0.05

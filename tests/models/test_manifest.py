@@ -53,6 +53,13 @@ def manifest() -> dict[str, Any]:
                 "weights": {"name": "weights.bin", "bytes": 3, "shards": [FILE]},
                 "bytes": 9,
                 "self_check": {"prompt_ids": [1], "next_ids": [0], "tolerance": 0.1},
+                "quality": {
+                    "positions": 9,
+                    "bits_per_weight": 4.5,
+                    "agreement": 0.9,
+                    "kl": 0.01,
+                    "perplexity_ratio": 1.01,
+                },
             }
         ],
     }
@@ -106,6 +113,8 @@ def test_both_sides_have_the_same_keys() -> None:
         (["variants", 0, "weights", "shards"], []),
         (["variants", 0, "self_check", "next_ids"], []),
         (["variants", 0, "self_check", "tolerance"], -0.1),
+        (["variants", 0, "quality", "agreement"], 1.1),
+        (["variants", 0, "quality", "positions"], 0),
     ],
 )
 def test_both_sides_refuse_the_same(path: list[Any], value: Any) -> None:

@@ -29,6 +29,7 @@ for (const [name, part] of [
   ["Variant", schema.$defs.variant],
   ["Weights", schema.$defs.variant.properties.weights],
   ["SelfCheck", schema.$defs.variant.properties.self_check],
+  ["Quality", schema.$defs.variant.properties.quality],
 ]) {
   test(`type ${name} has the keys of the manifest schema`, () => {
     const required = part.required ?? [];

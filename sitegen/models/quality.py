@@ -1,0 +1,52 @@
+"""What quantization changes: a variant's predictions against those of the original weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sitegen.models.weights import Float32
+
+ROWS = 16  # at a time: the tables of a large vocabulary are copied a few times
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Means over the positions of one text.
+
+    agreement: share of positions at which the likeliest token is the original's; kl: divergence of
+    the distribution from the original's in nats, https://doi.org/10.1214/aoms/1177729694;
+    perplexity_ratio: perplexity of the text, divided by what it is to the original.
+    """
+
+    positions: int
+    agreement: float
+    kl: float
+    perplexity_ratio: float
+
+
+def compare(logits: Float32, reference: Float32, ids: Sequence[int]) -> Quality:
+    """logits and reference: of every position of `ids`, (len(ids), vocab)."""
+    agreed, divergence, surprise = 0, 0.0, 0.0
+    for start in range(0, len(ids), ROWS):
+        ours, theirs = (_log_softmax(x[start : start + ROWS]) for x in (logits, reference))
+        agreed += int((ours.argmax(axis=-1) == theirs.argmax(axis=-1)).sum())
+        divergence += float((np.exp(theirs) * (theirs - ours)).sum())
+        following = np.array(ids[start + 1 : start + ROWS + 1])
+        rows = np.arange(len(following))
+        surprise += float((theirs[rows, following] - ours[rows, following]).sum())
+    return Quality(
+        positions=len(ids),
+        agreement=agreed / len(ids),
+        kl=max(0.0, divergence / len(ids)),  # rounding may leave a little less than nothing
+        perplexity_ratio=float(np.exp(surprise / max(1, len(ids) - 1))),
+    )
+
+
+def _log_softmax(x: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    wide = x.astype(np.float64)
+    wide -= wide.max(axis=-1, keepdims=True)
+    wide -= np.log(np.exp(wide).sum(axis=-1, keepdims=True))
+    return wide
