@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class Text:
     """The text side of a model, read from its tokenizer and generation files."""
 
     tokenizer: Path
+    left_out: frozenset[str]  # special tokens that the weights have no row for
     bos_token: str | None
     eos_token: str | None
     eos_token_ids: tuple[int, ...]
@@ -46,7 +48,16 @@ class Text:
 
     def _load(self) -> Tokenizer:
         try:
-            tokenizer = Tokenizer.from_file(str(self.tokenizer))
+            if self.left_out:
+                values = read_json(self.tokenizer)
+                values["added_tokens"] = [
+                    token
+                    for token in values["added_tokens"]
+                    if token["content"] not in self.left_out
+                ]
+                tokenizer = Tokenizer.from_str(json.dumps(values))
+            else:
+                tokenizer = Tokenizer.from_file(str(self.tokenizer))
         except Exception as error:  # the library raises nothing more exact
             raise ModelError(
                 f"the tokenizer cannot be read: {error}",
@@ -84,6 +95,18 @@ def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:
             hint="Its tokens would be others than those the model was trained on. Choose a model "
             "with another tokenizer.",
         )
+    config = _optional(files, "tokenizer_config.json")
+    special = _optional(files, "special_tokens_map.json")
+    bos, eos = (
+        _token(config.get(key)) or _token(special.get(key)) for key in ("bos_token", "eos_token")
+    )
+    # Gemma 3 has one more token than its text model has rows: it stands for an image.
+    left_out = frozenset(
+        token["content"]
+        for token in tokenizer.get("added_tokens") or ()
+        if token.get("special") and token["id"] >= vocab_size
+    ) - {bos, eos}
+    ids = {token: id for token, id in ids.items() if token not in left_out}
     if max(ids.values(), default=-1) >= vocab_size:
         token, highest = max(ids.items(), key=lambda item: item[1])
         raise ModelError(
@@ -95,13 +118,9 @@ def read_text(files: Mapping[str, Path], vocab_size: int) -> Text:
         )
     if not ids:
         raise ModelError("the tokenizer has an empty vocabulary", where=path)
-    config = _optional(files, "tokenizer_config.json")
-    special = _optional(files, "special_tokens_map.json")
-    bos, eos = (
-        _token(config.get(key)) or _token(special.get(key)) for key in ("bos_token", "eos_token")
-    )
     return Text(
         tokenizer=path,
+        left_out=left_out,
         bos_token=bos,
         eos_token=eos,
         eos_token_ids=_eos_ids(files, vocab_size, ids.get(eos) if eos else None),
