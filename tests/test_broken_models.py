@@ -11,6 +11,7 @@ import pytest
 from tiny_models import write_model
 
 from sitegen.cli import main
+from sitegen.models.families import known
 
 PAGE = "---\ntitle: Home\n{model}---\n\nText.\n"
 
@@ -84,12 +85,14 @@ def configure(**changes: object) -> Callable[[Path], None]:
         (
             configure(model_type="lama"),
             "my-model/config.json: `model_type` is 'lama'; did you mean 'llama'?\n"
-            "  Families this version exports: llama.\n",
+            f"  Exported without PyTorch: {', '.join(known())}.\n"
+            "  Most others with it: pip install 'sitegen[optimum]'\n",
         ),
         (
             configure(intermediate_size=160),
             "my-model/model.safetensors: the tensor 'model.layers.0.mlp.gate_proj.weight' has "
-            "shape [96, 64]; config.json makes it [160, 64] (intermediate_size, hidden_size)\n",
+            "shape [96, 64]; config.json makes it [160, 64] (hidden_size is 64, intermediate_size "
+            "is 160)\n",
         ),
     ],
 )

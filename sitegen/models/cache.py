@@ -18,6 +18,7 @@ import errno
 import functools
 import hashlib
 import importlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -88,22 +89,23 @@ class Cache:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def entry(self, key: str) -> dict[str, Any] | None:
-        """What was stored with an export, its "manifest" and "files" (SHA-256 → bytes) among it;
-        None when it is gone or damaged."""
+        """What was stored with an export, its "manifest", "files" (SHA-256 → bytes) and
+        "packages" (name → version) among it; None when it is gone or damaged."""
         try:
             entry = json.loads(self._entry(key).read_text(encoding="utf-8"))
-            whole = isinstance(entry["manifest"], dict) and isinstance(entry["files"], dict)
+            whole = all(isinstance(entry[key], dict) for key in ("manifest", "files", "packages"))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return entry if whole else None
 
     def load(self, key: str) -> Model | None:
-        """An earlier export; None when there is none, or a file of it is gone or cut short.
+        """An earlier export; None when there is none, or a file of it is gone or cut short, or a
+        package that it was made with has another version now.
 
         It counts as used now.
         """
         entry = self.entry(key)
-        if entry is None:
+        if entry is None or any(map(_changed, entry["packages"].items())):
             return None
         files = {sha256: self.path(sha256) for sha256 in entry["files"]}
         try:
@@ -141,16 +143,24 @@ class Cache:
     def _owns(self, filename: object) -> bool:
         return Path(str(filename)).absolute().is_relative_to(self.folder.absolute())
 
-    def store(self, key: str, manifest: Mapping[str, Any], staged: Iterable[Path]) -> Model:
-        """Move an export's files (`<sha256>.bin`) out of staging, then enter it under its key."""
+    def store(
+        self,
+        key: str,
+        manifest: Mapping[str, Any],
+        staged: Iterable[Path],
+        packages: Mapping[str, str],
+    ) -> Model:
+        """Move an export's files (`<sha256>.bin`) out of staging, then enter it under its key.
+
+        packages: what it was made with besides sitegen, by version; see `load`.
+        """
         self.files.mkdir(parents=True, exist_ok=True)
         sizes = {}
         for path in staged:
             sizes[path.stem] = path.stat().st_size
             path.replace(self.path(path.stem))
-        write_atomically(
-            self._entry(key), json.dumps({"manifest": manifest, "files": sizes}).encode()
-        )
+        entry = {"manifest": manifest, "files": sizes, "packages": dict(packages)}
+        write_atomically(self._entry(key), json.dumps(entry).encode())
         return Model(manifest, {sha256: self.path(sha256) for sha256 in sizes})
 
     def path(self, sha256: str) -> Path:
@@ -245,6 +255,15 @@ class Cache:
             if full
             else "Let SITEGEN_CACHE name a folder that can be written.",
         )
+
+
+def _changed(package: tuple[str, str]) -> bool:
+    """Whether a package is installed in another version; where it is gone, the export stays."""
+    name, version = package
+    try:
+        return importlib.metadata.version(name) != version
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def _import_exporter() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ import numpy as np
 from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import manifest as wire
+from sitegen.models import optimum
 from sitegen.models.cache import Cache, Model
-from sitegen.models.families import Decoder, read_decoder
-from sitegen.models.fields import read_json
-from sitegen.models.graph import Graph
-from sitegen.models.inventory import Inventory
+from sitegen.models.direct import Direct
+from sitegen.models.exportable import Exportable
+from sitegen.models.families import known, require_unquantized
+from sitegen.models.fields import Fields, read_json
 from sitegen.models.jobs import CORES_EACH, Jobs
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.passages import passage, self_check_prompts
@@ -29,6 +29,7 @@ from sitegen.models.runner import Runner
 from sitegen.models.shards import File, ShardWriter, join, write_file
 from sitegen.models.source import Source
 from sitegen.models.tokenizer import Text, read_text
+from sitegen.models.traced import Traced
 from sitegen.models.variants import WEIGHT_BYTES, Variant, variants
 from sitegen.models.verify import (
     Task,
@@ -36,7 +37,7 @@ from sitegen.models.verify import (
     compare_halves,
     verify,
 )
-from sitegen.models.weights import Selection, Tensor, open_weights, require_numbers
+from sitegen.models.weights import open_weights
 from sitegen.progress import Amount, Progress, about, mib
 
 if TYPE_CHECKING:
@@ -50,11 +51,8 @@ class Original:
     """The model as it was found: read, checked, and nothing of it computed yet."""
 
     source: Source
-    model_type: str
-    decoder: Decoder
-    inventory: Inventory
+    model: Exportable
     text: Text
-    weights: Mapping[str, Tensor]
     context: int
     licence_id: str | None
 
@@ -93,31 +91,26 @@ def export(
 
     with cache.staging() as folder:
         try:
-            manifest = _export(source, spec, sample, folder, say)
+            original = _read(source, spec, sample, folder, say)
+            manifest = _export(original, spec, folder, say)
         except ModelError:
             require_unchanged()  # half old and half new, it would be blamed on the export
             raise
         require_unchanged()
-        return cache.store(key, manifest.to_json(), sorted(folder.glob("*.bin")))
+        staged = sorted(folder.glob("*.bin"))
+        return cache.store(key, manifest.to_json(), staged, original.model.packages)
 
 
-def _export(
-    source: Source, spec: ModelSpec, sample: Sample | None, folder: Path, say: Progress
-) -> wire.Manifest:
+def _export(original: Original, spec: ModelSpec, folder: Path, say: Progress) -> wire.Manifest:
     """Write all files of the export into `folder` under their hashes."""
-    say(f"reading {', '.join(source.weights)}")
-    original = _read(source, spec)
-    if sample is not None:
-        original = _prune(original, spec, sample, folder, say)
-    decoder, text = original.decoder, original.text
+    source, model, text = original.source, original.model, original.text
     texts = _text_files(original, folder)
     text_bytes = sum(file.bytes for file in texts.values())
-    parameters = sum(tensor.size for tensor in original.weights.values())
     described: list[wire.Variant] = []
     for files, checked in _write_and_verify(original, spec.quantization, folder, say):
         for variant, found in checked.items():
             graph = write_file(folder, files.graphs[variant])
-            about = _describe(variant, graph, files.weights, found, text_bytes, parameters)
+            about = _describe(variant, graph, files.weights, found, text_bytes, model.parameters)
             say(_sentence(about, found))
             _require_agreement(about, spec, source)
             described.append(about)
@@ -125,13 +118,13 @@ def _export(
         id=source.id,
         revision=source.revision,
         title=source.title,
-        architecture=original.model_type,
-        parameters=parameters,
+        architecture=model.model_type,
+        parameters=model.parameters,
         licence=_licence(original, folder),
         quantization=spec.quantization.recipe,
         context_length=original.context,
-        vocab_size=decoder.vocab,
-        cache=tuple(wire.layer_cache(layer) for layer in original.inventory.layers),
+        vocab_size=model.vocab,
+        cache=tuple(wire.layer_cache(layer) for layer in model.layers),
         tokenizer=wire.Tokenizer(
             file=wire.File.of(texts["tokenizer.json"]),
             config=_maybe(texts.get("tokenizer_config.json")),
@@ -145,21 +138,45 @@ def _export(
     )
 
 
-def _read(source: Source, spec: ModelSpec) -> Original:
+def _read(
+    source: Source, spec: ModelSpec, sample: Sample | None, folder: Path, say: Progress
+) -> Original:
     """Read and check everything but the weights' numbers; raises ModelError."""
-    model_type, decoder = read_decoder(source.files["config.json"])
+    say(f"reading {', '.join(source.weights)}")
     card = source.files.get("README.md")
-    inventory = decoder.inventory()
-    return Original(
+    config = source.files["config.json"]
+    fields = Fields(read_json(config), config)
+    model: Exportable
+    if fields.text("model_type") in known() or not optimum.versions():
+        model = Direct.read(source)
+    else:
+        model = _trace(source, fields, sample, folder, say)
+    original = Original(
         source=source,
-        model_type=model_type,
-        decoder=decoder,
-        inventory=inventory,
-        context=_context(decoder, spec, source),
-        text=read_text(source.files, decoder.vocab),
-        weights=_checked_weights(source, decoder, inventory.tensors),
+        model=model,
+        context=_context(model, spec, source),
+        text=read_text(source.files, model.vocab),
         licence_id=wire.licence_id(card) if card else None,
     )
+    return original if sample is None else _prune(original, spec, sample, folder, say)
+
+
+def _trace(
+    source: Source, fields: Fields, sample: Sample | None, folder: Path, say: Progress
+) -> Traced:
+    """A model without a family here, by optimum; what else may be wrong is found before."""
+    model_type = fields.text("model_type")
+    require_unquantized(fields)
+    read_text(source.files, fields.integer("vocab_size"))
+    if sample is not None:
+        raise ModelError(
+            f"the vocabulary of a model that optimum exports ({model_type!r}) cannot be pruned yet",
+            where=fields.where,
+            hint="Remove `vocabulary`.",
+        )
+    parameters = sum(each.size for each in open_weights(source.weights, source.index).values())
+    exported = optimum.export(source, folder / "optimum", say)
+    return Traced(model_type, exported.graph, exported.max_context, parameters, optimum.versions())
 
 
 def _prune(
@@ -168,29 +185,21 @@ def _prune(
     """The model with the rows and the text files of fewer tokens; raises ModelError."""
     from sitegen.models.vocabulary import prune
 
-    source, weights, decoder = original.source, original.weights, original.decoder
-    say(f"pruning the vocabulary of {decoder.vocab:,} tokens")
+    source, model = original.source, original.model
+    assert isinstance(model, Direct)
+    say(f"pruning the vocabulary of {model.vocab:,} tokens")
     size = spec.vocabulary.size if spec.vocabulary else None
-    pruned = prune(source.files, decoder.vocab, size, sample, folder)
-    decoder = dataclasses.replace(decoder, vocab=len(pruned.kept))
-    inventory = decoder.inventory()
-    # What has another shape now has a row for each token: embedding, head, the head's bias.
-    rows = {
-        name: Selection.of(weights[name], pruned.kept)
-        for name, shape in inventory.tensors.items()
-        if shape != weights[name].shape
-    }
-    dropped = sum(weights[name].size - tensor.size for name, tensor in rows.items())
+    pruned = prune(source.files, model.vocab, size, sample, folder)
+    smaller = model.pruned(pruned.kept)
+    dropped = model.parameters - smaller.parameters
     storages = dict.fromkeys(variant.storage for variant in variants(spec.quantization))
     saved = [f"{mib(int(dropped * WEIGHT_BYTES[each]))} MiB of {each}" for each in storages]
     say(f"{pruned.sentence()}; this saves {' or '.join(saved)}")
     return dataclasses.replace(
         original,
         source=dataclasses.replace(source, files=dict(pruned.files)),
-        decoder=decoder,
-        inventory=inventory,
-        text=read_text(pruned.files, decoder.vocab),
-        weights={**weights, **rows},
+        model=smaller,
+        text=read_text(pruned.files, smaller.vocab),
     )
 
 
@@ -201,7 +210,7 @@ def _write_and_verify(
     fitting = [
         variant
         for variant in variants(quantization)
-        if original.decoder.half_precision or variant.dtype != "float16"
+        if original.model.half_precision or variant.dtype != "float16"
     ]
     groups = groupby(fitting, lambda variant: variant.storage)
     with Jobs() as jobs:
@@ -233,10 +242,9 @@ def _task(original: Original, say: Progress) -> Task:
     """What every variant is held against."""
     say("computing the reference")
     prompts = self_check_prompts(original.text, original.context)
-    parameters = sum(tensor.size for tensor in original.weights.values())
-    ids = passage(original.text, original.context, parameters)
+    ids = passage(original.text, original.context, original.model.parameters)
     with np.errstate(over="ignore", invalid="ignore"):
-        reference = original.decoder.reference(original.weights, ids)
+        reference = original.model.reference(ids)
     if not np.isfinite(reference).all():
         raise ModelError(
             "the model computes infinite numbers from an ordinary sentence",
@@ -249,8 +257,8 @@ def _task(original: Original, say: Progress) -> Task:
 def _write(members: Sequence[Variant], original: Original, folder: Path, say: Progress) -> Written:
     """Write the weights file that `members` share, and make their graphs."""
     storage = members[0].storage
-    with ShardWriter(folder, _weights_progress(storage, original.inventory, say)) as writer:
-        graphs = {variant: _graph(original, variant, writer) for variant in members}
+    with ShardWriter(folder, _weights_progress(storage, original.model.parameters, say)) as writer:
+        graphs = {v: original.model.graph(v, writer, original.context) for v in members}
     joined = folder / storage
     joined.mkdir()
     join(folder, writer.shards, joined / EXTERNAL_NAME)
@@ -259,20 +267,13 @@ def _write(members: Sequence[Variant], original: Original, folder: Path, say: Pr
     return Written(graphs, described, joined)
 
 
-def _graph(original: Original, variant: Variant, writer: ShardWriter) -> bytes:
-    """The graph of one variant; its tensors are in `writer` when this returns."""
-    graph = Graph(original.weights, variant, writer, original.context)
-    original.decoder.forward(graph)
-    return graph.serialized()
-
-
 def _verify(
     variant: Variant, files: Written, original: Original, task: Task, say: Progress
 ) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     say(f"verifying {variant.name}")
     graph = files.graphs[variant]
-    layers = original.inventory.layers
+    layers = original.model.layers
     runner = Runner(graph, files.joined, layers, variant, threads=CORES_EACH)
     return verify(runner, variant, task)
 
@@ -285,11 +286,8 @@ def _compare(checked: Mapping[Variant, Verified]) -> None:
         compare_halves(half, found["webgpu-f32"][1], variant)
 
 
-def _weights_progress(
-    storage: Storage, inventory: Inventory, say: Progress
-) -> Callable[[int], None]:
-    weights = sum(math.prod(shape) for shape in inventory.tensors.values())
-    total = int(WEIGHT_BYTES[storage] * weights)  # norms and rotations not counted
+def _weights_progress(storage: Storage, parameters: int, say: Progress) -> Callable[[int], None]:
+    total = int(WEIGHT_BYTES[storage] * parameters)  # norms and rotations not counted
 
     def written(done: int) -> None:
         say(Amount(f"{storage} weights", done, total))
@@ -297,72 +295,17 @@ def _weights_progress(
     return written
 
 
-def _context(decoder: Decoder, spec: ModelSpec, source: Source) -> int:
+def _context(model: Exportable, spec: ModelSpec, source: Source) -> int:
     if spec.context is None:
-        return min(decoder.max_context, DEFAULT_CONTEXT)
-    if spec.context > decoder.max_context:
+        return min(model.max_context, DEFAULT_CONTEXT)
+    if spec.context > model.max_context:
         raise ModelError(
             f"the context of {spec.context} tokens is longer than the model's own, "
-            f"{decoder.max_context}",
+            f"{model.max_context}",
             where=source.files["config.json"],
-            hint=f"Write `context: {decoder.max_context}` or less.",
+            hint=f"Write `context: {model.max_context}` or less.",
         )
     return spec.context
-
-
-def _checked_weights(
-    source: Source, decoder: Decoder, expected: Mapping[str, tuple[int, ...]]
-) -> dict[str, Tensor]:
-    """The tensors of the network, each of the shape that config.json promises."""
-    stored = open_weights(source.weights, source.index)
-    if not any(name.startswith(decoder.prefix) for name in stored):  # saved without the head
-        stored = {
-            name if name in expected else decoder.prefix + name: tensor
-            for name, tensor in stored.items()
-        }
-    config = source.files["config.json"]
-    unknown = sorted(n for n in stored if n not in expected and not decoder.ignored(n))
-    missing = sorted(name for name in expected if name not in stored)
-    if missing:
-        hint = "The weights and config.json belong to different models, or a file is missing."
-        if missing == ["lm_head.weight"]:
-            hint = "If the head is the embedding table, config.json says `tie_word_embeddings`."
-        raise ModelError(
-            f"{len(missing)} of {len(expected)} tensors are missing: {_some(missing)}"
-            + (f"; not known are {_some(unknown)}" if unknown else ""),
-            where=source.folder,
-            hint=hint,
-        )
-    if unknown:
-        raise ModelError(
-            f"the weights hold tensors that config.json does not account for: {_some(unknown)}",
-            where=source.folder,
-            hint="Leaving them out would change the model. Does `model_type` name its family, and "
-            "are the bias flags set?",
-        )
-    for name, shape in expected.items():
-        require_numbers(stored[name])
-        if stored[name].shape != shape:
-            raise ModelError(
-                f"the tensor {name!r} has shape {list(stored[name].shape)}; {config.name} makes it "
-                f"{list(shape)}{_keys(config, shape)}",
-                where=stored[name].path,
-            )
-    return {name: stored[name] for name in expected}
-
-
-def _keys(config: Path, shape: Sequence[int]) -> str:
-    """The keys of config.json that may have led to a shape, by their values."""
-    keys = [
-        f"{key} is {value}"
-        for key, value in read_json(config).items()
-        if type(value) is int and value > 1 and value in shape
-    ]
-    return f" ({', '.join(keys)})" if keys else ""
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _text_files(original: Original, folder: Path) -> dict[str, File]:

@@ -179,7 +179,7 @@ class Graph(OnnxGraph, Network[str]):
 
     def _small(self, name: str, values: Float32, tensor: Tensor) -> str:
         """Norm weights, biases and the like, in the type of the activations."""
-        if self.variant.storage in ("int4", "int8-blocks", "fp16"):  # webgpu-f16 reads the file too
+        if self.variant.stores_halves:
             with np.errstate(over="ignore"):
                 half = values.astype(np.float16)
             check_float16(half, name, tensor)

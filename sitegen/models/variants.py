@@ -28,6 +28,11 @@ class Variant:
     storage: Storage  # variants of one storage share one weights file
     quantization: Quantization = Quantization()
 
+    @property
+    def stores_halves(self) -> bool:
+        """Whether the weights file holds float16, which a variant of single precision widens."""
+        return self.storage in ("int4", "int8-blocks", "fp16")
+
 
 # Of each recipe: the storage for WebGPU, and that for WebAssembly.
 STORAGE: dict[Recipe, tuple[Storage, Storage]] = {

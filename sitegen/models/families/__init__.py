@@ -121,6 +121,16 @@ def known() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+def require_unquantized(fields: Fields) -> None:
+    """Raise ModelError for weights that config.json calls quantized."""
+    if fields.table("quantization_config") is not None:
+        raise fields.error(
+            "quantization_config",
+            "says that the weights are quantized already",
+            "sitegen quantizes by itself: take the model in its original precision.",
+        )
+
+
 def read_decoder(config: Path) -> tuple[str, Decoder]:
     """The `model_type` and the architecture that a config.json describes."""
     fields = Fields(read_json(config), config)
@@ -130,14 +140,10 @@ def read_decoder(config: Path) -> tuple[str, Decoder]:
         raise fields.error(
             "model_type",
             f"is {model_type!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-            f"Families this version exports: {', '.join(known())}.",
+            f"Exported without PyTorch: {', '.join(known())}.\n"
+            "  Most others with it: pip install 'sitegen[optimum]'",
         )
-    if fields.table("quantization_config") is not None:
-        raise fields.error(
-            "quantization_config",
-            "says that the weights are quantized already",
-            "sitegen quantizes by itself: take the model in its original precision.",
-        )
+    require_unquantized(fields)
     family = importlib.import_module(f"{__name__}.{model_type}").Family
     decoder = family.read(fields)
     assert isinstance(decoder, Decoder)

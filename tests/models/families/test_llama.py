@@ -98,8 +98,9 @@ def test_the_known_families_are_listed(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as error:
         read(tmp_path, model_type="bloom")
     assert error.value.hint is not None
-    assert error.value.hint.startswith("Families this version exports: ")
-    assert "llama" in error.value.hint
+    direct, others = error.value.hint.splitlines()
+    assert direct.startswith("Exported without PyTorch: ") and "llama" in direct
+    assert others.endswith("pip install 'sitegen[optimum]'")
 
 
 @pytest.mark.parametrize(
