@@ -1,6 +1,6 @@
 """Architectures without a family: by optimum to a manifest like any other, or one clear sentence.
 
-What needs torch, transformers and optimum runs in `make parity`.
+Needs the extra `sitegen[optimum]`: `make parity`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from sitegen.models.runner import Runner
 from sitegen.models.shards import File, join
 from sitegen.models.variants import variants
 
-installed = bool(optimum.versions())
-needs_extra = [
+reason = "the extra is not installed: `make parity` installs it"
+if not optimum.versions():
+    pytest.skip(reason, allow_module_level=True)
+
+pytestmark = [
     pytest.mark.parity,
-    pytest.mark.skipif(not installed, reason="needs the extra: `make parity` installs it"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
+
 PROMPT = [int(i) for i in np.random.default_rng(3).integers(4, VOCAB, 24)]
 NEW_TOKENS = 32
 COMMON = {"hidden_size": 64, "intermediate_size": 128, "max_position_embeddings": 256}
@@ -116,174 +119,153 @@ def runner(model: Model, folder: Path, variant: str) -> Runner:
     return Runner(graph, folder, layers, kinds[variant])
 
 
-class TestWithTheExtra:
-    pytestmark = needs_extra
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_logits_and_greedy_tokens(
+    root: Path, tmp_path: Path, model: Callable[[str], Any], name: str
+) -> None:
+    import torch
 
-    @pytest.mark.parametrize("name", ARCHITECTURES)
-    def test_logits_and_greedy_tokens(
-        self, root: Path, tmp_path: Path, model: Callable[[str], Any], name: str
-    ) -> None:
-        import torch
-
-        theirs = model(name)
-        prompt = torch.tensor([PROMPT])
-        with torch.no_grad():
-            expected = theirs(prompt).logits[0].numpy()
-            expected_ids = theirs.generate(
-                prompt,
-                max_new_tokens=NEW_TOKENS,
-                do_sample=False,
-                eos_token_id=None,
-                attention_mask=torch.ones_like(prompt),
-                pad_token_id=0,
-            )[0].tolist()
-        ours = runner(export(root, name, "fp32"), tmp_path, "fp32")
-        logits, past = ours.forward(PROMPT, ours.empty(), len(PROMPT))
-        assert np.abs(logits - expected).max() <= 1e-4
-        ids = [*PROMPT, int(logits[-1].argmax())]
-        while len(ids) < len(expected_ids):
-            logits, past = ours.forward(ids[-1:], past, 1)
-            ids.append(int(logits[0].argmax()))
-        assert ids == expected_ids
-
-    @pytest.mark.parametrize("name", ARCHITECTURES)
-    def test_the_manifest_is_one_like_any_other(
-        self, root: Path, model: Callable[[str], Any], name: str
-    ) -> None:
-        theirs = model(name)
-        manifest = export(root, name, "q4").manifest
-        schema = Path(sitegen.models.__file__).parent / "manifest.schema.json"
-        jsonschema.validate(manifest, json.loads(schema.read_text(encoding="utf-8")))
-        assert [v["name"] for v in manifest["variants"]] == ["webgpu-f16", "webgpu-f32", "wasm"]
-        assert manifest["architecture"] == name
-        assert manifest["vocab_size"] == VOCAB
-        assert manifest["parameters"] == sum(p.numel() for p in theirs.parameters())
-        assert manifest["cache"] == [{"kind": "attention", "heads": 4, "head_dim": 16}] * 2
-        wasm = manifest["variants"][-1]
-        # A byte each, but for vectors, positions and the stored masks of gpt_neo.
-        assert wasm["weights"]["bytes"] < 2.5 * manifest["parameters"]
-
-    def test_progress_tells_what_takes_long(
-        self, root: Path, tmp_path: Path, model: Callable[[str], Any]
-    ) -> None:
-        model("opt")
-        sentences: list[str] = []
-        spec = ModelSpec(id="./opt", quantization=Quantization(recipe="fp32"))
-        prepare(spec, root=root, cache=tmp_path / "c", progress=sentences.append)
-        assert sentences[:6] == [
-            "Opt: reading model.safetensors",
-            "Opt: starting PyTorch",
-            "Opt: loading the weights with PyTorch",
-            "Opt: tracing with optimum",
-            "Opt: rewriting the graph",
-            "Opt: computing the reference",
-        ]
-
-    def test_an_export_belongs_to_the_versions_that_made_it(
-        self, root: Path, model: Callable[[str], Any]
-    ) -> None:
-        model("opt")
-        export(root, "opt", "fp32")
-        sentences: list[str] = []
-        export(root, "opt", "fp32", sentences.append)
-        assert sentences == []  # from the cache
-        entries = [p for p in (root / "cache" / "models").iterdir() if "opt" in p.read_text()]
-        for entry in entries:
-            values = json.loads(entry.read_text())
-            assert values["packages"]["torch"] == importlib.metadata.version("torch")
-            values["packages"]["torch"] = "1.0"
-            entry.write_text(json.dumps(values))
-        export(root, "opt", "fp32", sentences.append)
-        assert "Opt: tracing with optimum" in sentences
-
-    def test_an_error_of_the_author_ends_the_other_process(
-        self, root: Path, tmp_path: Path, model: Callable[[str], Any]
-    ) -> None:
-        model("opt")
-
-        def stop(sentence: str) -> None:
-            if "PyTorch" in sentence:
-                raise KeyboardInterrupt
-
-        spec = ModelSpec(id="./opt", quantization=Quantization(recipe="fp32"))
-        with pytest.raises(KeyboardInterrupt):
-            prepare(spec, root=root, cache=tmp_path / "c", progress=stop)
-        assert list((tmp_path / "c" / "staging").iterdir()) == []
-
-    @pytest.mark.parametrize(
-        "changes, problem",
-        [
-            (
-                {"model_type": "persimmon"},
-                "the architecture 'persimmon' has no direct export, and optimum-onnx "
-                f"{optimum.versions().get('optimum-onnx')} does not export it either",
-            ),
-            (
-                {"model_type": "lama"},
-                "transformers cannot read config.json: The checkpoint you are trying to load has "
-                "model type `lama` but Transformers does not recognize this architecture.",
-            ),
-            (
-                {"model_type": "x", "auto_map": {"AutoConfig": "configuration_x.XConfig"}},
-                "the model brings program code of its own, which sitegen never runs",
-            ),
-            (
-                {"model_type": "bart"},
-                "the model ('bart') is an encoder with a decoder; sitegen runs models that only "
-                "continue a text",
-            ),
-            (
-                {"num_hidden_layers": 3},
-                "16 tensors are missing: model.decoder.layers.2.fc1.bias, "
-                "model.decoder.layers.2.fc1.weight, model.decoder.layers.2.fc2.bias, "
-                "model.decoder.layers.2.fc2.weight and 12 more",
-            ),
-            (
-                {"ffn_dim": 160},
-                "transformers cannot load the model: ",
-            ),
-            ({"quantization_config": {"bits": 4}}, "`quantization_config` says that the weights"),
-        ],
-    )
-    def test_what_cannot_be_exported_is_one_sentence(
-        self,
-        root: Path,
-        tmp_path: Path,
-        model: Callable[[str], Any],
-        changes: dict[str, Any],
-        problem: str,
-    ) -> None:
-        model("opt")
-        folder = tmp_path / "opt"
-        folder.mkdir()
-        for path in (root / "opt").iterdir():
-            (folder / path.name).write_bytes(path.read_bytes())
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps(config | changes))
-        with pytest.raises(ModelError) as error:
-            export(tmp_path, "opt", "fp32")
-        assert error.value.problem.startswith(problem)
-        assert str(error.value).startswith(str(folder))
-        assert list((tmp_path / "cache" / "staging").iterdir()) == []
+    theirs = model(name)
+    prompt = torch.tensor([PROMPT])
+    with torch.no_grad():
+        expected = theirs(prompt).logits[0].numpy()
+        expected_ids = theirs.generate(
+            prompt,
+            max_new_tokens=NEW_TOKENS,
+            do_sample=False,
+            eos_token_id=None,
+            attention_mask=torch.ones_like(prompt),
+            pad_token_id=0,
+        )[0].tolist()
+    ours = runner(export(root, name, "fp32"), tmp_path, "fp32")
+    logits, past = ours.forward(PROMPT, ours.empty(), len(PROMPT))
+    assert np.abs(logits - expected).max() <= 1e-4
+    ids = [*PROMPT, int(logits[-1].argmax())]
+    while len(ids) < len(expected_ids):
+        logits, past = ours.forward(ids[-1:], past, 1)
+        ids.append(int(logits[0].argmax()))
+    assert ids == expected_ids
 
 
-@pytest.mark.skipif(installed, reason="the extra is installed")
-def test_without_the_extra_the_error_names_the_command(tmp_path: Path) -> None:
-    folder = tmp_path / "m"
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_manifest_is_one_like_any_other(
+    root: Path, model: Callable[[str], Any], name: str
+) -> None:
+    theirs = model(name)
+    manifest = export(root, name, "q4").manifest
+    schema = Path(sitegen.models.__file__).parent / "manifest.schema.json"
+    jsonschema.validate(manifest, json.loads(schema.read_text(encoding="utf-8")))
+    assert [v["name"] for v in manifest["variants"]] == ["webgpu-f16", "webgpu-f32", "wasm"]
+    assert manifest["architecture"] == name
+    assert manifest["vocab_size"] == VOCAB
+    assert manifest["parameters"] == sum(p.numel() for p in theirs.parameters())
+    assert manifest["cache"] == [{"kind": "attention", "heads": 4, "head_dim": 16}] * 2
+    wasm = manifest["variants"][-1]
+    # A byte each, but for vectors, positions and the stored masks of gpt_neo.
+    assert wasm["weights"]["bytes"] < 2.5 * manifest["parameters"]
+
+
+def test_progress_tells_what_takes_long(
+    root: Path, tmp_path: Path, model: Callable[[str], Any]
+) -> None:
+    model("opt")
+    sentences: list[str] = []
+    spec = ModelSpec(id="./opt", quantization=Quantization(recipe="fp32"))
+    prepare(spec, root=root, cache=tmp_path / "c", progress=sentences.append)
+    assert sentences[:6] == [
+        "Opt: reading model.safetensors",
+        "Opt: starting PyTorch",
+        "Opt: loading the weights with PyTorch",
+        "Opt: tracing with optimum",
+        "Opt: rewriting the graph",
+        "Opt: computing the reference",
+    ]
+
+
+def test_an_export_belongs_to_the_versions_that_made_it(
+    root: Path, model: Callable[[str], Any]
+) -> None:
+    model("opt")
+    export(root, "opt", "fp32")
+    sentences: list[str] = []
+    export(root, "opt", "fp32", sentences.append)
+    assert sentences == []  # from the cache
+    entries = [p for p in (root / "cache" / "models").iterdir() if "opt" in p.read_text()]
+    for entry in entries:
+        values = json.loads(entry.read_text())
+        assert values["packages"]["torch"] == importlib.metadata.version("torch")
+        values["packages"]["torch"] = "1.0"
+        entry.write_text(json.dumps(values))
+    export(root, "opt", "fp32", sentences.append)
+    assert "Opt: tracing with optimum" in sentences
+
+
+def test_an_error_of_the_author_ends_the_other_process(
+    root: Path, tmp_path: Path, model: Callable[[str], Any]
+) -> None:
+    model("opt")
+
+    def stop(sentence: str) -> None:
+        if "PyTorch" in sentence:
+            raise KeyboardInterrupt
+
+    spec = ModelSpec(id="./opt", quantization=Quantization(recipe="fp32"))
+    with pytest.raises(KeyboardInterrupt):
+        prepare(spec, root=root, cache=tmp_path / "c", progress=stop)
+    assert list((tmp_path / "c" / "staging").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes, problem",
+    [
+        (
+            {"model_type": "persimmon"},
+            "the architecture 'persimmon' has no direct export, and optimum-onnx "
+            f"{optimum.versions().get('optimum-onnx')} does not export it either",
+        ),
+        (
+            {"model_type": "lama"},
+            "transformers cannot read config.json: The checkpoint you are trying to load has "
+            "model type `lama` but Transformers does not recognize this architecture.",
+        ),
+        (
+            {"model_type": "x", "auto_map": {"AutoConfig": "configuration_x.XConfig"}},
+            "the model brings program code of its own, which sitegen never runs",
+        ),
+        (
+            {"model_type": "bart"},
+            "the model ('bart') is an encoder with a decoder; sitegen runs models that only "
+            "continue a text",
+        ),
+        (
+            {"num_hidden_layers": 3},
+            "16 tensors are missing: model.decoder.layers.2.fc1.bias, "
+            "model.decoder.layers.2.fc1.weight, model.decoder.layers.2.fc2.bias, "
+            "model.decoder.layers.2.fc2.weight and 12 more",
+        ),
+        (
+            {"ffn_dim": 160},
+            "transformers cannot load the model: ",
+        ),
+        ({"quantization_config": {"bits": 4}}, "`quantization_config` says that the weights"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_sentence(
+    root: Path,
+    tmp_path: Path,
+    model: Callable[[str], Any],
+    changes: dict[str, Any],
+    problem: str,
+) -> None:
+    model("opt")
+    folder = tmp_path / "opt"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": "opt", "vocab_size": VOCAB}))
-    (folder / "model.safetensors").write_bytes(bytes(8))
-    write_tokenizer(folder)
+    for path in (root / "opt").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(ModelError) as error:
-        export(tmp_path, "m", "q4")
-    assert error.value.problem == "`model_type` is 'opt'"
-    assert error.value.hint is not None
-    assert error.value.hint.endswith("Most others with it: pip install 'sitegen[optimum]'")
-
-
-def test_an_end_without_an_answer_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "errors.txt").write_text("Traceback …\nMemoryError: 3 GiB\n", encoding="utf-8")
-    with pytest.raises(ModelError, match="the export with PyTorch failed: MemoryError: 3 GiB"):
-        optimum.answer(tmp_path, 1, tmp_path)
-    with pytest.raises(ModelError, match="the system ended the export with PyTorch, most likely"):
-        optimum.answer(tmp_path, -9, tmp_path)
+        export(tmp_path, "opt", "fp32")
+    assert error.value.problem.startswith(problem)
+    assert str(error.value).startswith(str(folder))
+    assert list((tmp_path / "cache" / "staging").iterdir()) == []

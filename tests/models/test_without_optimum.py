@@ -1,0 +1,35 @@
+"""What is said of a model that would need optimum, when it is not there or came to nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_models import VOCAB, write_tokenizer
+
+from sitegen.config import ModelSpec
+from sitegen.errors import ModelError
+from sitegen.models import optimum, prepare
+
+
+@pytest.mark.skipif(bool(optimum.versions()), reason="the extra is installed")
+def test_without_the_extra_the_error_names_the_command(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "opt", "vocab_size": VOCAB}))
+    (folder / "model.safetensors").write_bytes(bytes(8))
+    write_tokenizer(folder)
+    with pytest.raises(ModelError) as error:
+        prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "cache")
+    assert error.value.problem == "`model_type` is 'opt'"
+    assert error.value.hint is not None
+    assert error.value.hint.endswith("Most others with it: pip install 'sitegen[optimum]'")
+
+
+def test_an_end_without_an_answer_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "errors.txt").write_text("Traceback …\nMemoryError: 3 GiB\n", encoding="utf-8")
+    with pytest.raises(ModelError, match="the export with PyTorch failed: MemoryError: 3 GiB"):
+        optimum.answer(tmp_path, 1, tmp_path)
+    with pytest.raises(ModelError, match="the system ended the export with PyTorch, most likely"):
+        optimum.answer(tmp_path, -9, tmp_path)
