@@ -81,13 +81,19 @@ def _without_accuracy_level(graph: bytes) -> bytes:
 
 
 def onnxruntime_ids(
-    model: Model, variant: str, prompt: Sequence[int], count: int, *, margin: float = 0
+    model: Model,
+    variant: str,
+    prompt: Sequence[int],
+    count: int,
+    *,
+    margin: float = 0,
+    exact: bool = False,
 ) -> list[int]:
-    """Of a variant under native onnxruntime.
+    """Of a variant under native onnxruntime; exact: see `PythonSequence`.
 
     Ends early before a token whose logit leads the second by less than `margin`.
     """
-    sequence = PythonSequence(model, variant)
+    sequence = PythonSequence(model, variant, exact=exact)
     ids: list[int] = []
     new = list(prompt)
     while len(ids) < count:
