@@ -3,12 +3,12 @@
     <cache>/models/<key>.json       manifest and file sizes of one export
     <cache>/files/<sha256>.bin      graphs, shards, tokenizers: named by content, shared by models
     <cache>/digests.json            SHA-256 of source files, remembered between builds
-    <cache>/staging/<random>/       an export under way
+    <cache>/staging/<key>/          an export under way, or interrupted
     <cache>/lock                    held by who reads, and alone by who deletes
 
-Builds do not wait for each other: files enter by a rename under the hash of their content, so two
-builds at once write the same bytes twice and either may win. Only who deletes files waits until
-nobody reads any (`reading`, `alone`). Standard library only.
+Builds wait for each other only where they make the same export. Files enter by a rename under the
+hash of their content, so whatever else two builds write at once are the same bytes, and either may
+win. Who deletes files must be alone (`reading`, `alone`). Standard library only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import functools
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -37,6 +38,8 @@ from sitegen.models.source import Source, unreadable
 
 if TYPE_CHECKING:
     from sitegen.models.sample import Sample
+
+CAN_LOCK = importlib.util.find_spec("fcntl") is not None  # not on Windows
 
 ABANDONED_S = 24 * 3600  # age at which a staging folder belongs to a build that was killed
 
@@ -118,9 +121,11 @@ class Cache:
         return Model(entry["manifest"], files)
 
     @contextlib.contextmanager
-    def staging(self) -> Iterator[Path]:
-        """A folder for an export under way; gone afterwards, whatever happens.
+    def staging(self, key: str | None = None) -> Iterator[Path]:
+        """A folder for work under way, gone afterwards.
 
+        key: of an export. Its folder stays when the program is interrupted or killed, for the next
+        build to go on with, and builds of one key wait for each other.
         Raises ModelError when the disk is full, the cache cannot be written, or a source file
         cannot be read.
         """
@@ -131,8 +136,8 @@ class Cache:
                 with contextlib.suppress(OSError):
                     if time.time() - old.stat().st_mtime > ABANDONED_S:
                         shutil.rmtree(old)
-            with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
-                yield Path(folder)
+            with _locked(parent / key) if key and CAN_LOCK else _temporary(parent) as folder:
+                yield folder
         except BrokenPipeError:
             raise  # whoever was told of the progress has gone
         except OSError as error:
@@ -226,11 +231,11 @@ class Cache:
         Windows knows none that can be shared; there, and on disks that cannot lock, a build whose
         files are deleted fails, and building again makes them again.
         """
-        try:
-            import fcntl
-        except ImportError:
+        if not CAN_LOCK:
             yield
             return
+        import fcntl
+
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):  # a cache that may only be read: nobody deletes
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -264,6 +269,36 @@ def _changed(package: tuple[str, str]) -> bool:
         return importlib.metadata.version(name) != version
     except importlib.metadata.PackageNotFoundError:
         return False
+
+
+@contextlib.contextmanager
+def _temporary(parent: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[Path]:
+    """The folder for nobody else, whether it is new or was left by an interrupted program."""
+    import fcntl
+
+    while True:
+        folder.mkdir(exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        # Who held it until now has deleted it, unless it was interrupted.
+        if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+            break
+        os.close(handle)
+    try:
+        yield folder
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(handle)
 
 
 def _import_exporter() -> None:

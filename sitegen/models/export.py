@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,9 +24,8 @@ from sitegen.models.fields import Fields, read_json
 from sitegen.models.jobs import CORES_EACH, Jobs
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.passages import passage, self_check_prompts
-from sitegen.models.quantize import Storage
 from sitegen.models.runner import Runner
-from sitegen.models.shards import File, ShardWriter, join, write_file
+from sitegen.models.shards import File, write_file
 from sitegen.models.source import Source
 from sitegen.models.tokenizer import Text, read_text
 from sitegen.models.traced import Traced
@@ -38,7 +37,8 @@ from sitegen.models.verify import (
     verify,
 )
 from sitegen.models.weights import open_weights
-from sitegen.progress import Amount, Progress, about, mib
+from sitegen.models.written import Written, write
+from sitegen.progress import Progress, about, mib
 
 if TYPE_CHECKING:
     from sitegen.models.sample import Sample
@@ -55,15 +55,6 @@ class Original:
     text: Text
     context: int
     licence_id: str | None
-
-
-@dataclass(frozen=True)
-class Written:
-    """The variants that share one weights file: it is stored as shards, and joined for a while."""
-
-    graphs: Mapping[Variant, bytes]
-    weights: wire.Weights
-    joined: Path  # the folder of the joined file
 
 
 def export(
@@ -89,7 +80,9 @@ def export(
                 hint="Build again when nothing writes to the folder any more.",
             )
 
-    with cache.staging() as folder:
+    with cache.staging(key) as folder:
+        if (other := cache.load(key)) is not None:
+            return other  # made by a build that held the folder until now
         try:
             original = _read(source, spec, sample, folder, say)
             manifest = _export(original, spec, folder, say)
@@ -109,8 +102,7 @@ def _export(original: Original, spec: ModelSpec, folder: Path, say: Progress) ->
     described: list[wire.Variant] = []
     for files, checked in _write_and_verify(original, spec.quantization, folder, say):
         for variant, found in checked.items():
-            graph = write_file(folder, files.graphs[variant])
-            about = _describe(variant, graph, files.weights, found, text_bytes, model.parameters)
+            about = _describe(variant, files, found, text_bytes, model.parameters)
             say(_sentence(about, found))
             _require_agreement(about, spec, source)
             described.append(about)
@@ -218,7 +210,7 @@ def _write_and_verify(
         task = jobs.start(_task, original, tell)
         # Last first: int8, the largest file, is verified while int4 is still being written.
         writing = [
-            jobs.start(_write, members, original, folder, tell)
+            jobs.start(write, members, original.model, original.context, folder, tell)
             for members in reversed([tuple(group) for _, group in groups])
         ]
         verifying: list[dict[Variant, Future[Verified]]] = []
@@ -254,27 +246,13 @@ def _task(original: Original, say: Progress) -> Task:
     return Task(ids, reference, prompts)
 
 
-def _write(members: Sequence[Variant], original: Original, folder: Path, say: Progress) -> Written:
-    """Write the weights file that `members` share, and make their graphs."""
-    storage = members[0].storage
-    with ShardWriter(folder, _weights_progress(storage, original.model.parameters, say)) as writer:
-        graphs = {v: original.model.graph(v, writer, original.context) for v in members}
-    joined = folder / storage
-    joined.mkdir()
-    join(folder, writer.shards, joined / EXTERNAL_NAME)
-    shards = tuple(wire.File.of(shard) for shard in writer.shards)
-    described = wire.Weights(name=EXTERNAL_NAME, bytes=writer.size, shards=shards)
-    return Written(graphs, described, joined)
-
-
 def _verify(
     variant: Variant, files: Written, original: Original, task: Task, say: Progress
 ) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     say(f"verifying {variant.name}")
-    graph = files.graphs[variant]
     layers = original.model.layers
-    runner = Runner(graph, files.joined, layers, variant, threads=CORES_EACH)
+    runner = Runner(files.graph(variant), files.joined, layers, variant, threads=CORES_EACH)
     return verify(runner, variant, task)
 
 
@@ -284,15 +262,6 @@ def _compare(checked: Mapping[Variant, Verified]) -> None:
     if "webgpu-f16" in found and "webgpu-f32" in found:
         variant, half = found["webgpu-f16"]
         compare_halves(half, found["webgpu-f32"][1], variant)
-
-
-def _weights_progress(storage: Storage, parameters: int, say: Progress) -> Callable[[int], None]:
-    total = int(WEIGHT_BYTES[storage] * parameters)  # norms and rotations not counted
-
-    def written(done: int) -> None:
-        say(Amount(f"{storage} weights", done, total))
-
-    return written
 
 
 def _context(model: Exportable, spec: ModelSpec, source: Source) -> int:
@@ -331,21 +300,19 @@ def _maybe(file: File | None) -> wire.File | None:
 
 
 def _describe(
-    variant: Variant,
-    graph: File,
-    weights: wire.Weights,
-    checked: Verified,
-    text_bytes: int,
-    parameters: int,
+    variant: Variant, files: Written, checked: Verified, text_bytes: int, parameters: int
 ) -> wire.Variant:
+    graph = files.graphs[variant]
+    size = sum(shard.bytes for shard in files.shards)
+    shards = tuple(wire.File.of(shard) for shard in files.shards)
     return wire.Variant(
         name=variant.name,
         backends=variant.backends,
         features=variant.features,
         dtype=variant.dtype,
         graph=wire.File.of(graph),
-        weights=weights,
-        bytes=graph.bytes + weights.bytes + text_bytes,
+        weights=wire.Weights(name=EXTERNAL_NAME, bytes=size, shards=shards),
+        bytes=graph.bytes + size + text_bytes,
         self_check=wire.SelfCheck(
             prompt_ids=checked.self_check.prompt_ids,
             next_ids=checked.self_check.next_ids,
@@ -353,7 +320,7 @@ def _describe(
         ),
         quality=wire.Quality(
             positions=checked.quality.positions,
-            bits_per_weight=round(8 * weights.bytes / parameters, 3),
+            bits_per_weight=round(8 * size / parameters, 3),
             agreement=round(checked.quality.agreement, 4),
             kl=round(checked.quality.kl, 6),
             perplexity_ratio=round(checked.quality.perplexity_ratio, 4),

@@ -71,11 +71,12 @@ def versions() -> dict[str, str]:
 
 
 def export(source: Source, folder: Path, say: Say) -> Exported:
-    """Trace the model into the new `folder`; raises ModelError for whatever goes wrong there.
+    """Trace the model into `folder`; raises ModelError for whatever goes wrong there.
 
     say: gets what the other process says of its progress. An error it raises ends that process.
     """
     model = folder / "model"
+    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted build
     model.mkdir(parents=True)
     # A folder of exactly the files that were checked and that the cache's key stands for.
     files = {**source.files, **source.weights}

@@ -288,17 +288,46 @@ def test_the_same_model_gives_the_same_bytes(root: Path, exported: Prepare, tmp_
 
 
 @pytest.mark.parametrize("moment", ["computing", "int4 weights", "verifying wasm"])
-def test_an_interrupted_export_leaves_nothing(tmp_path: Path, moment: str) -> None:
+def test_the_next_build_goes_on_after_an_interrupted_one(tmp_path: Path, moment: str) -> None:
     def interrupt(sentence: str) -> None:
         if moment in sentence:
             raise KeyboardInterrupt
 
     write_model(tmp_path / "m")
+    fresh = prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "fresh")
     with pytest.raises(KeyboardInterrupt):
         prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c", progress=interrupt)
     assert not [t for t in threading.enumerate() if t.name.startswith("export")]
-    assert not list((tmp_path / "c" / "staging").iterdir())
     assert not (tmp_path / "c" / "models").exists()
+    [left] = (tmp_path / "c" / "staging").iterdir()
+    whole = sorted(path.stem for path in left.glob("int?.json"))
+    said: list[str] = []
+    export = prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c", progress=said.append)
+    assert dict(export.manifest) == dict(fresh.manifest)
+    assert set(export.files) == set(fresh.files)
+    assert not list((tmp_path / "c" / "staging").iterdir())
+    for storage in ("int4", "int8"):
+        found = f"M: {storage} weights: found from an interrupted build" in [str(x) for x in said]
+        assert found == (storage in whole)
+    if moment == "verifying wasm":
+        assert "int8" in whole
+
+
+def test_weights_of_an_interrupted_build_that_are_damaged_are_written_again(tmp_path: Path) -> None:
+    def interrupt(sentence: str) -> None:
+        if "verifying" in sentence:
+            raise KeyboardInterrupt
+
+    write_model(tmp_path / "m")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c", progress=interrupt)
+    [left] = (tmp_path / "c" / "staging").iterdir()
+    for record in left.glob("int?.json"):
+        shard = json.loads(record.read_text())["shards"][0]["sha256"]
+        (left / f"{shard}.bin").write_bytes(b"")
+    export = prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c")
+    for sha256, path in export.files.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 def fails(folder: Path) -> str:
