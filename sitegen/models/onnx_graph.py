@@ -107,12 +107,13 @@ class OnnxGraph:
 
     def serialized(self) -> bytes:
         """The ONNX model."""
+        used = {name for node in self.nodes for name in node.input}  # a table may be its view alone
         graph = helper.make_graph(
             self.nodes,
             self.variant.name,
             self.inputs,
             self.outputs,
-            list(self.initializers.values()),
+            [self.initializers[name] for name in self.initializers if name in used],
         )
         model = helper.make_model(
             graph,
