@@ -196,6 +196,15 @@ def test_an_export_is_the_one_that_a_build_takes(
     assert "verifying" not in capsys.readouterr().err
 
 
+def test_what_the_site_says_of_a_model_holds_for_its_export(run: Run, site: Path) -> None:
+    text = '[models.small]\nid = "./folder"\nquantization = "fp32"\ncontext = 32\n'
+    (site / "sitegen.toml").write_text(text, "utf-8")
+    run("export", "small")
+    [values] = json.loads(run("list", "--json"))
+    assert (values["quantization"], values["context_length"]) == ("fp32", 32)
+    assert values["pages"] == ["content/b.md"]
+
+
 def test_an_export_of_a_model_that_no_page_names(run: Run) -> None:
     run("export", "builtin:storyteller", "--quantization", "fp32", "--context", "128")
     [values] = json.loads(run("list", "--json"))

@@ -293,7 +293,7 @@ def _meant(options: argparse.Namespace) -> dict[ModelSpec, Sequence[str]]:
         if (value := getattr(options, key)) is not None
     }
     asked: list[tuple[dict[str, Any], Sequence[str]]] = [
-        (spec.model_dump(), named.texts)
+        (spec.model_dump(exclude_unset=True), named.texts)
         for spec, named in named_models(options.root).items()
         if options.id == spec.id or options.id in named.places
     ]

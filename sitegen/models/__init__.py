@@ -47,9 +47,12 @@ def prepare(
     key = store.key(source, spec, sample)
     model = store.load(key)
     if model is None:
-        fetch(source, store.digests(), progress)
-        from sitegen.models.export import export
+        from sitegen.models.export import export, require_supported
 
+        if source.pin is not None:
+            fetch(source, store.digests(), progress, weights=False)
+            require_supported(source, spec, sample)
+            fetch(source, store.digests(), progress)
         model = export(source, spec, sample, store, key, progress)
     return model
 

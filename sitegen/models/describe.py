@@ -78,7 +78,8 @@ def _of_manifest(manifest: Mapping[str, Any], source_bytes: int) -> Description:
 
 
 def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
-    from sitegen.models.families import read_decoder
+    from sitegen.models import optimum
+    from sitegen.models.families import known, read_decoder
     from sitegen.models.fields import read_json
     from sitegen.models.manifest import licence_id
     from sitegen.models.variants import WEIGHT_BYTES, variants
@@ -89,10 +90,11 @@ def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
         Hub.of_environment().fetch(source.pin, small, digests=cache.digests())
     config = read_json(files["config.json"])
     context, problem = config.get("max_position_embeddings"), None
-    try:
-        context = read_decoder(files["config.json"])[1].max_context
-    except ModelError as error:
-        problem = error.problem
+    if config.get("model_type") in known() or not optimum.versions():
+        try:
+            context = read_decoder(files["config.json"])[1].max_context
+        except ModelError as error:
+            problem = error.problem
     parameters = sum(_parameters(source, path) for path in source.weights.values())
     return Description(
         id=source.id,

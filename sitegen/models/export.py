@@ -19,7 +19,7 @@ from sitegen.models import optimum
 from sitegen.models.cache import Cache, Model
 from sitegen.models.direct import Direct
 from sitegen.models.exportable import Exportable
-from sitegen.models.families import known, require_unquantized
+from sitegen.models.families import known, read_decoder, require_unquantized
 from sitegen.models.fields import Fields, read_json
 from sitegen.models.jobs import CORES_EACH, Jobs
 from sitegen.models.onnx_graph import EXTERNAL_NAME
@@ -94,6 +94,30 @@ def export(
         return cache.store(key, manifest.to_json(), staged, original.model.packages)
 
 
+def require_supported(source: Source, spec: ModelSpec, sample: Sample | None) -> None:
+    """Raise ModelError for what the small files alone show to be wrong, as `export` would.
+
+    The weights of a model of the hub may be gigabytes, and are not downloaded yet.
+    """
+    fields = _fields(source)
+    if _is_direct(fields):
+        _, decoder = read_decoder(fields.where)
+        _context(decoder.max_context, spec, source)
+        read_text(source.files, decoder.vocab)
+    else:
+        _require_traceable(source, fields, sample)
+
+
+def _fields(source: Source) -> Fields:
+    config = source.files["config.json"]
+    return Fields(read_json(config), config)
+
+
+def _is_direct(fields: Fields) -> bool:
+    """Whether a family exports the model, or refuses it because optimum is not installed."""
+    return fields.text("model_type") in known() or not optimum.versions()
+
+
 def _export(original: Original, spec: ModelSpec, folder: Path, say: Progress) -> wire.Manifest:
     """Write all files of the export into `folder` under their hashes."""
     source, model, text = original.source, original.model, original.text
@@ -136,17 +160,16 @@ def _read(
     """Read and check everything but the weights' numbers; raises ModelError."""
     say(f"reading {', '.join(source.weights)}")
     card = source.files.get("README.md")
-    config = source.files["config.json"]
-    fields = Fields(read_json(config), config)
+    fields = _fields(source)
     model: Exportable
-    if fields.text("model_type") in known() or not optimum.versions():
+    if _is_direct(fields):
         model = Direct.read(source)
     else:
         model = _trace(source, fields, sample, folder, say)
     original = Original(
         source=source,
         model=model,
-        context=_context(model, spec, source),
+        context=_context(model.max_context, spec, source),
         text=read_text(source.files, model.vocab),
         licence_id=wire.licence_id(card) if card else None,
     )
@@ -158,17 +181,22 @@ def _trace(
 ) -> Traced:
     """A model without a family here, by optimum; what else may be wrong is found before."""
     model_type = fields.text("model_type")
+    _require_traceable(source, fields, sample)
+    parameters = sum(each.size for each in open_weights(source.weights, source.index).values())
+    exported = optimum.export(source, folder / "optimum", say)
+    return Traced(model_type, exported.graph, exported.max_context, parameters, optimum.versions())
+
+
+def _require_traceable(source: Source, fields: Fields, sample: Sample | None) -> None:
     require_unquantized(fields)
     read_text(source.files, fields.integer("vocab_size"))
     if sample is not None:
         raise ModelError(
-            f"the vocabulary of a model that optimum exports ({model_type!r}) cannot be pruned yet",
+            f"the vocabulary of a model that optimum exports ({fields.text('model_type')!r}) "
+            "cannot be pruned yet",
             where=fields.where,
             hint="Remove `vocabulary`.",
         )
-    parameters = sum(each.size for each in open_weights(source.weights, source.index).values())
-    exported = optimum.export(source, folder / "optimum", say)
-    return Traced(model_type, exported.graph, exported.max_context, parameters, optimum.versions())
 
 
 def _prune(
@@ -264,15 +292,14 @@ def _compare(checked: Mapping[Variant, Verified]) -> None:
         compare_halves(half, found["webgpu-f32"][1], variant)
 
 
-def _context(model: Exportable, spec: ModelSpec, source: Source) -> int:
+def _context(longest: int, spec: ModelSpec, source: Source) -> int:
     if spec.context is None:
-        return min(model.max_context, DEFAULT_CONTEXT)
-    if spec.context > model.max_context:
+        return min(longest, DEFAULT_CONTEXT)
+    if spec.context > longest:
         raise ModelError(
-            f"the context of {spec.context} tokens is longer than the model's own, "
-            f"{model.max_context}",
+            f"the context of {spec.context} tokens is longer than the model's own, {longest}",
             where=source.files["config.json"],
-            hint=f"Write `context: {model.max_context}` or less.",
+            hint=f"Write `context: {longest}` or less.",
         )
     return spec.context
 

@@ -121,7 +121,8 @@ class Hub:
             if not missing:
                 return paths
             require_online(pin.id)
-            tell = _Telling(f"{pin.id}: downloading", missing, progress)
+            what = missing[0].name if len(missing) == 1 else f"{len(missing)} files"
+            tell = _Telling(f"{pin.id}: downloading {what}", missing, progress)
             self._require_space(pin, missing)
             for file in missing:
                 blob = self._download(pin, file, digests, tell)

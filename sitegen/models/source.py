@@ -98,14 +98,19 @@ def is_of_hub(spec: ModelSpec, root: Path) -> bool:
     return _folder(spec.id, root) is None
 
 
-def fetch(source: Source, digests: Digests, progress: Progress = silent) -> None:
-    """Bring the files of a model of the hub here, if they are not; raises ModelError."""
-    if source.pin is not None:
-        names = [*(p.name for p in source.files.values()), *source.weights]
-        if source.index is not None:
-            names.insert(0, source.index.name)
-        Hub.of_environment().fetch(source.pin, names, progress, digests)
-        digests.save()
+def fetch(
+    source: Source, digests: Digests, progress: Progress = silent, *, weights: bool = True
+) -> None:
+    """Bring the files of a model of the hub here, if they are not; raises ModelError.
+
+    weights: False leaves out what is large.
+    """
+    if source.pin is None:
+        return
+    paths = [*source.files.values(), *([source.index] if source.index else [])]
+    paths += source.weights.values() if weights else ()
+    Hub.of_environment().fetch(source.pin, [path.name for path in paths], progress, digests)
+    digests.save()
 
 
 def _of_folder(spec: ModelSpec, folder: Path) -> Source:

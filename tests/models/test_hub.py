@@ -150,11 +150,11 @@ def test_progress_counts_the_bytes(server: HubServer, hub: Hub, folder: Path) ->
     said: list[str] = []
     hub.fetch(pin, [file.name for file in pin.files], said.append)
     amounts = [sentence for sentence in said if isinstance(sentence, Amount)]
-    assert {amount.what for amount in amounts} == {"org/Tiny-Llama: downloading"}
+    assert {amount.what for amount in amounts} == {"org/Tiny-Llama: downloading 6 files"}
     assert {amount.total for amount in amounts} == {sum(file.bytes for file in pin.files)}
     assert [a.done for a in amounts] == sorted(a.done for a in amounts)
     assert amounts[-1].done == amounts[-1].total
-    assert str(amounts[-1]) == "org/Tiny-Llama: downloading 0.2 of 0.2 MiB"
+    assert str(amounts[-1]) == "org/Tiny-Llama: downloading 6 files 0.2 of 0.2 MiB"
 
 
 # -- cut and damaged ---------------------------------------------------------------------------

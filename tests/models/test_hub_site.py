@@ -95,11 +95,11 @@ def test_the_first_build_downloads_and_pins_the_second_needs_neither_network_nor
 ) -> None:
     commit = server.push(ID, folder)
     first = site.build()
-    assert first.stderr.splitlines()[:2] == [
-        "org/Tiny-Llama: asking the hub for main",
-        "org/Tiny-Llama: downloading 0.0 of 0.2 MiB",
-    ]
-    assert "org/Tiny-Llama: downloading 0.2 of 0.2 MiB" in first.stderr
+    downloading = "org/Tiny-Llama: downloading"
+    said = [line for line in first.stderr.splitlines() if line.startswith("org/")]
+    assert said[0] == "org/Tiny-Llama: asking the hub for main"
+    assert said[1] == f"{downloading} 4 files 0.0 of 0.0 MiB"
+    assert said[-1] == f"{downloading} model.safetensors 0.2 of 0.2 MiB"
     assert (site.pin["id"], site.pin["revision"], site.pin["commit"]) == (ID, "main", commit)
     assert site.manifest["id"] == ID
     assert site.manifest["revision"] == commit
@@ -175,6 +175,17 @@ def test_a_refusal_points_at_the_page(server: HubServer, site: Site, folder: Pat
         "token into HF_TOKEN. A folder of the site is written ./org/Tiny-Llama.\n"
     )
     assert sorted(path.name for path in site.root.iterdir()) == ["content"]
+
+
+def test_what_cannot_be_exported_is_not_downloaded(
+    server: HubServer, site: Site, folder: Path
+) -> None:
+    config = json.loads((folder / "config.json").read_text("utf-8")) | {"model_type": "lama"}
+    server.push(ID, folder, **{"config.json": json.dumps(config).encode()})
+    done = site.run("build")
+    assert done.returncode == 1
+    assert "config.json: `model_type` is 'lama'; did you mean 'llama'?" in done.stderr
+    assert not [path for _, path, _ in server.requests if path.endswith("model.safetensors")]
 
 
 def test_a_build_that_was_interrupted_keeps_its_pin(
