@@ -63,6 +63,9 @@ class Quantization(BaseModel):
     """Of the output layer for WebGPU; default: as all others."""
     embedding_bits: TableBits | None = None
     """Of the token embeddings for WebGPU; default: as `head_bits`."""
+    calibration: Literal["none", "generated"] = "none"
+    """q4: `generated` rounds for the inputs that the matrices have while the model writes a few
+    pages by itself; slow, and better."""
     min_agreement: float | None = Field(default=None, gt=0, le=1)
     """The build fails when a variant names the original's likeliest token less often than this."""
 
@@ -74,7 +77,7 @@ class Quantization(BaseModel):
     @model_validator(mode="after")
     def _options_of_the_recipe(self) -> Self:
         options = {
-            "q4": ("block_size", "symmetric", "head_bits", "embedding_bits"),
+            "q4": ("block_size", "symmetric", "head_bits", "embedding_bits", "calibration"),
             "q8": ("block_size",),
         }.get(self.recipe, ())
         for key in sorted(self.model_fields_set - {"recipe", "min_agreement", *options}):

@@ -14,15 +14,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sitegen.models import quantize
 from sitegen.models.blockwise import Blocks, fit, inverse, pack
 from sitegen.models.matrix import Matrix
 from sitegen.models.network import Attention, Projection
+from sitegen.models.passages import SENTENCES
+from sitegen.models.quantize import Role
 from sitegen.models.reference import Reference
+from sitegen.models.runner import Runner
+from sitegen.models.schemes import InBlocks, scheme
+from sitegen.models.tokenizer import Text
+from sitegen.models.variants import Variant
 from sitegen.models.weights import Float32, Tensor
 
 # Of the mean diagonal of H, added to it: inputs that were never seen still count for something.
 DAMPING = 0.01
 TIED_DAMPING = 0.1  # a tied table's rows are also looked up, where all errors count alike
+PAGES, PAGE_TOKENS = 16, 192  # written to calibrate with; at most so many tokens each
 SLICE_ELEMENTS = 1 << 22  # of a matrix rounded at once: 16 MiB, three times
 
 
@@ -33,7 +41,7 @@ def feedback(x: Float32, damping: float = DAMPING) -> Float32:
     h[np.diag_indices_from(h)] += damping * mean if mean else 1
     # Cholesky's factor is lower triangular; of the reversed matrix, reversed, it is upper.
     r = np.linalg.cholesky(h[::-1, ::-1])[::-1, ::-1]
-    unit: Float32 = r / r.diagonal()
+    unit: Float32 = np.divide(r, r.diagonal()).astype(np.float32)
     return unit
 
 
@@ -65,6 +73,22 @@ def round_rows(
     )
 
 
+def write_pages(runner: Runner, text: Text, context: int) -> list[list[int]]:
+    """What the model writes at temperature 1, going on from sentences or answering them."""
+    random = np.random.default_rng(0)
+    pages = []
+    for prompt in (text.encode(SENTENCES) * PAGES)[:PAGES]:
+        page = (prompt or [0])[: context // 2]
+        logits, past = runner.forward(page, runner.empty(), 1)
+        while len(page) < min(PAGE_TOKENS, context):
+            page.append(int((logits[-1] + random.gumbel(size=logits.shape[-1])).argmax()))
+            if page[-1] in text.eos_token_ids:
+                break
+            logits, past = runner.forward(page[-1:], past, 1)
+        pages.append(page)
+    return pages
+
+
 class Calibration(Reference):
     """Listens to a network's `forward`, and gives the inputs of each matrix to `see`.
 
@@ -75,9 +99,9 @@ class Calibration(Reference):
         self,
         weights: Mapping[str, Tensor],
         sequences: Sequence[Sequence[int]],
-        see: Callable[[Matrix, Float32, bool], None],
+        see: Callable[[Matrix, Float32, Role], None],
     ):
-        """see: gets the matrix, its inputs (tokens, columns), and whether it is a tied table."""
+        """see: gets the matrix, its inputs (tokens, columns), and its role."""
         super().__init__(weights, [token for sequence in sequences for token in sequence])
         self._ends = np.cumsum([len(sequence) for sequence in sequences])[:-1]
         self._see = see
@@ -105,30 +129,34 @@ class Calibration(Reference):
         )
 
     def linear(self, x: Float32, *projections: Projection, outliers: bool = False) -> Float32:
-        self._see(Matrix.of(self.weights, projections), x, False)
+        self._see(Matrix.of(self.weights, projections), x, "linear")
         return super().linear(x, *projections, outliers=outliers)
 
     def logits(
         self, x: Float32, head: Projection, *, tied: bool = False, softcap: float | None = None
     ) -> Float32:
-        self._see(Matrix.of(self.weights, [head]), x, tied)
+        self._see(Matrix.of(self.weights, [head]), x, "tied" if tied else "head")
         return x  # the scores of all tokens would be the largest array of all, and nobody asks
 
 
 class Rounding:
     """What a `Calibration` calls: rounds each matrix for its inputs and keeps what comes out."""
 
-    def __init__(self, block_size: int = 32, symmetric: bool = True):
-        self.block_size, self.symmetric = block_size, symmetric
+    def __init__(self, variant: Variant):
+        self._variant = variant
         self.found: dict[str, list[Blocks]] = {}
         self._last: tuple[Float32, Float32] | None = None  # inputs and their feedback
 
-    def __call__(self, matrix: Matrix, x: Float32, tied: bool) -> None:
+    def __call__(self, matrix: Matrix, x: Float32, role: Role) -> None:
+        found = scheme(role, self._variant)
+        if not isinstance(found, InBlocks) or found.bits != 4:
+            return
+        quantize.InBlocks(matrix, found.bits, found.block_size, found.symmetric)  # do blocks fit?
         if self._last is None or self._last[0] is not x:  # gate and up have the same inputs
-            self._last = x, feedback(x, TIED_DAMPING if tied else DAMPING)
+            self._last = x, feedback(x, TIED_DAMPING if role == "tied" else DAMPING)
         unit = self._last[1]
         self.found[matrix.name] = [
-            round_rows(rows, unit, self.block_size, self.symmetric) for rows in slices(matrix)
+            round_rows(rows, unit, found.block_size, found.symmetric) for rows in slices(matrix)
         ]
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitegen.errors import ModelError
+from sitegen.models.blockwise import Blocks
+from sitegen.models.calibrate import Calibration, Rounding
 from sitegen.models.families import Decoder, read_decoder
 from sitegen.models.fields import read_json
 from sitegen.models.graph import Graph
@@ -30,6 +32,8 @@ class Direct:
     decoder: Decoder
     inventory: Inventory
     weights: Mapping[str, Tensor]
+    rounded: Mapping[str, Sequence[Blocks]] = dataclasses.field(default_factory=dict)
+    """Matrices by name, as a calibration has rounded them to int4."""
 
     @classmethod
     def read(cls, source: Source) -> Self:
@@ -51,6 +55,12 @@ class Direct:
         }
         weights = {**self.weights, **rows}
         return dataclasses.replace(self, decoder=decoder, inventory=inventory, weights=weights)
+
+    def calibrated(self, variant: Variant, pages: Sequence[Sequence[int]]) -> Self:
+        """The same model, its int4 matrices rounded for what they are given by these tokens."""
+        rounding = Rounding(variant)
+        self.decoder.forward(Calibration(self.weights, pages, rounding))
+        return dataclasses.replace(self, rounded=rounding.found)
 
     @property
     def vocab(self) -> int:
@@ -81,6 +91,7 @@ class Direct:
 
     def graph(self, variant: Variant, writer: ShardWriter, context: int) -> bytes:
         graph = Graph(self.weights, variant, writer, context)
+        graph.calibrated = self.rounded
         self.decoder.forward(graph)
         return graph.serialized()
 

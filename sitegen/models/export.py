@@ -17,6 +17,7 @@ from sitegen.errors import ModelError
 from sitegen.models import manifest as wire
 from sitegen.models import optimum
 from sitegen.models.cache import Cache, Model
+from sitegen.models.calibrate import write_pages
 from sitegen.models.direct import Direct
 from sitegen.models.exportable import Exportable
 from sitegen.models.families import known, read_decoder, require_unquantized
@@ -237,10 +238,16 @@ def _write_and_verify(
         tell = jobs.telling(say)
         task = jobs.start(_task, original, tell)
         # Last first: int8, the largest file, is verified while int4 is still being written.
-        writing = [
-            jobs.start(write, members, original.model, original.context, folder, tell)
-            for members in reversed([tuple(group) for _, group in groups])
-        ]
+        first, *others = reversed([tuple(group) for _, group in groups])
+        model, context = original.model, original.context
+        writing = [jobs.start(write, first, model, context, folder, tell)]
+        for members in others:
+            if quantization.calibration == "none":
+                writing.append(jobs.start(write, members, model, context, folder, tell))
+            else:
+                writing.append(
+                    jobs.start(_write_calibrated, members, original, folder, tell, writing[0])
+                )
         verifying: list[dict[Variant, Future[Verified]]] = []
         for job in writing:
             jobs.wait([task, job])
@@ -272,6 +279,30 @@ def _task(original: Original, say: Progress) -> Task:
             hint="The weights are damaged, or training diverged.",
         )
     return Task(ids, reference, prompts)
+
+
+def _write_calibrated(
+    members: Sequence[Variant],
+    original: Original,
+    folder: Path,
+    say: Progress,
+    first: Future[Written],
+) -> Written:
+    """As `write`, rounded for what the matrices are given while the model reads pages that it
+    wrote itself, by the variant that is there first."""
+    model, files = original.model, first.result()
+    if not isinstance(model, Direct):
+        raise ModelError(
+            "`calibration` needs to know the model's layers, and this one was exported by optimum",
+            where=original.source.folder,
+            hint="Leave out `calibration`, or write `none`.",
+        )
+    say("writing a few pages to calibrate with")
+    [variant] = files.graphs
+    runner = Runner(files.graph(variant), files.joined, model.layers, variant, CORES_EACH)
+    pages = write_pages(runner, original.text, original.context)
+    say(f"calibrating with {sum(map(len, pages))} tokens")
+    return write(members, model.calibrated(members[0], pages), original.context, folder, say)
 
 
 def _verify(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from sitegen.models.blockwise import Blocks
 from sitegen.models.shards import ShardWriter
 from sitegen.models.variants import Variant
 
@@ -33,6 +34,7 @@ class OnnxGraph:
         self.initializers: dict[str, onnx.TensorProto] = {}
         self.inputs: list[onnx.ValueInfoProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
+        self.calibrated: Mapping[str, Sequence[Blocks]] = {}  # matrices that are rounded already
         self._casts: dict[str, str] = {}
         self._count = 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -41,7 +41,15 @@ def int8_block(rows: Float32) -> tuple[NDArray[np.uint8], Float32]:
 class InBlocks:
     """A matrix in blocks; after `packed` has run through, `scales` and `zeros` are whole."""
 
-    def __init__(self, matrix: Matrix, bits: Bits, block_size: int, symmetric: bool):
+    def __init__(
+        self,
+        matrix: Matrix,
+        bits: Bits,
+        block_size: int,
+        symmetric: bool,
+        calibrated: Sequence[Blocks] | None = None,
+    ):
+        """calibrated: all of it as `calibrate` has rounded it; None to round here."""
         if matrix.columns % block_size:
             fitting = [size for size in get_args(BlockSize) if matrix.columns % size == 0]
             raise ModelError(
@@ -58,14 +66,22 @@ class InBlocks:
             block_size,
             symmetric,
         )
+        self._calibrated = calibrated
         self._blocks: list[Blocks] = []
 
     def packed(self) -> Iterator[NDArray[np.uint8]]:
-        for rows in self.matrix.blocks():
-            blocks = quantize_blocks(rows, self.bits, self.block_size, self.symmetric)
+        for blocks in self._rounded():
             check_float16(blocks.scales, self.matrix.name, self.matrix.tensor)
             self._blocks.append(replace(blocks, packed=blocks.packed[:0]))
             yield blocks.packed
+
+    def _rounded(self) -> Iterable[Blocks]:
+        if self._calibrated is not None:
+            return self._calibrated
+        return (
+            quantize_blocks(rows, self.bits, self.block_size, self.symmetric)
+            for rows in self.matrix.blocks()
+        )
 
     def scales(self) -> Iterator[NDArray[np.float16]]:
         """(rows, blocks)"""

@@ -99,7 +99,8 @@ class InBlocks(Scheme):
         """Packed weights, scales, and zero points where there are any."""
         rows, blocks = matrix.rows, matrix.columns // self.block_size
         name = f"{matrix.name}.int{self.bits}"
-        found = quantize.InBlocks(matrix, self.bits, self.block_size, self.symmetric)
+        calibrated = graph.calibrated.get(matrix.name) if self.bits == 4 else None
+        found = quantize.InBlocks(matrix, self.bits, self.block_size, self.symmetric, calibrated)
         dims = (rows, blocks, self.block_size * self.bits // 8)
         packed = graph.stored(name, "uint8", dims, found.packed())
         # Generators: they are asked for after `packed` has computed them.
