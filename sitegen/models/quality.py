@@ -34,7 +34,7 @@ def compare(logits: Float32, reference: Float32, ids: Sequence[int]) -> Quality:
         ours, theirs = (_log_softmax(x[start : start + ROWS]) for x in (logits, reference))
         agreed += int((ours.argmax(axis=-1) == theirs.argmax(axis=-1)).sum())
         divergence += float((np.exp(theirs) * (theirs - ours)).sum())
-        following = np.array(ids[start + 1 : start + ROWS + 1])
+        following = np.array(ids[start + 1 : start + ROWS + 1], np.int64)
         rows = np.arange(len(following))
         surprise += float((theirs[rows, following] - ours[rows, following]).sum())
     return Quality(

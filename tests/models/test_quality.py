@@ -24,10 +24,11 @@ def test_by_hand() -> None:
     assert found.perplexity_ratio == pytest.approx(0.5)  # token 1 follows: 0.25 became 0.5
 
 
-def test_the_same_logits_differ_in_nothing() -> None:
-    logits = np.random.default_rng(0).standard_normal((37, 50)).astype(np.float32) * 20
-    found = compare(logits, logits, list(range(37)))
-    assert (found.positions, found.agreement, found.kl, found.perplexity_ratio) == (37, 1, 0, 1)
+@pytest.mark.parametrize("count", [1, 16, 17, 37])
+def test_the_same_logits_differ_in_nothing(count: int) -> None:
+    logits = np.random.default_rng(0).standard_normal((count, 50)).astype(np.float32) * 20
+    found = compare(logits, logits, list(range(count)))
+    assert (found.positions, found.agreement, found.kl, found.perplexity_ratio) == (count, 1, 0, 1)
 
 
 def test_many_positions_are_the_mean_of_all() -> None:
