@@ -24,10 +24,9 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT / "tools" / "storyteller"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools" / "storyteller"))
 
 import corpus
 from jinja2 import Environment
@@ -43,7 +42,7 @@ from sitegen.models.quality import Quality, compare
 from sitegen.models.shards import File, join
 from sitegen.models.weights import read_header
 
-STORYTELLER = ROOT / "sitegen" / "builtin" / "storyteller"
+STORYTELLER = Path(__file__).parents[1] / "sitegen" / "builtin" / "storyteller"
 HELD_OUT_SEED = 2  # of tools/storyteller/train.py
 RECIPES: dict[str, dict[str, Any]] = {
     "q4, rounding to nearest": {},
@@ -152,7 +151,8 @@ def main() -> None:
                 model = prepare(spec, root=root, cache=root / f"cache-{run}")
                 seconds.append(time.perf_counter() - start)
             names = [each["name"] for each in model.manifest["variants"]]
-            for name in ("webgpu-f32", "wasm") if label in ("q4", "q8") else names[-2:][:1]:
+            shown = ("webgpu-f32", "wasm") if label in ("q4", "q8") else names[-2:][:1]
+            for name in shown:
                 found = logits(model, name, texts, root / "joined")
                 all_of = zip(found, expected, texts, strict=True)
                 quality = over_all([compare(*each) for each in all_of])
