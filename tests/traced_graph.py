@@ -55,7 +55,7 @@ decoder (
     sequence = Gather (shape, one)
     batches = Unsqueeze (batch, zeros)
     sequences = Unsqueeze (sequence, zeros)
-    by_head = Concat <axis = 0> (batches, sequences, heads, head_dim)
+    by_head = Concat <axis = 0> (batches, last, heads, head_dim)
     joined = Concat <axis = 0> (batches, sequences, last)
 
     queries = MatMul (normed, query_weight)
