@@ -157,7 +157,7 @@ def test_an_export_belongs_to_the_versions_that_made_it(
     assert "Opt: tracing with optimum" in sentences
 
 
-def test_an_error_of_the_author_ends_the_other_process(
+def test_an_interruption_ends_the_other_process(
     root: Path, tmp_path: Path, model: Callable[[str], Any]
 ) -> None:
     model("opt")
@@ -169,7 +169,8 @@ def test_an_error_of_the_author_ends_the_other_process(
     spec = ModelSpec(id="./opt", quantization=Quantization(recipe="fp32"))
     with pytest.raises(KeyboardInterrupt):
         prepare(spec, root=root, cache=tmp_path / "c", progress=stop)
-    assert list((tmp_path / "c" / "staging").iterdir()) == []
+    assert not list((tmp_path / "c" / "staging").rglob("answer.json"))
+    assert prepare(spec, root=root, cache=tmp_path / "c").manifest["architecture"] == "opt"
 
 
 @pytest.mark.parametrize(
