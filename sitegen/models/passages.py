@@ -7,7 +7,7 @@ from sitegen.models.verify import SELF_CHECK_TOKENS
 
 PROMPT_TOKENS = 16  # of the self-check, where there is no chat template
 # Tokens held against the reference: one pass of them costs about as much as quantizing.
-LEAST_POSITIONS, MOST_POSITIONS, POSITIONS_X_WEIGHTS = 32, 256, 2e10
+LEAST_POSITIONS, MOST_POSITIONS, POSITIONS_X_WEIGHTS = 32, 256, 4e9
 CHAT_PROMPT_TOKENS = 128  # of the self-check: a template may say much before the question
 SENTENCES = (
     "Once upon a time, in a small village by the sea, there lived a girl who loved books.",

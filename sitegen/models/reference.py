@@ -105,11 +105,14 @@ class Reference(Network[Float32]):
 def multiply(x: Float32, matrix: Matrix) -> Float32:
     """x (seq, columns) times the transpose of matrix (rows, columns)."""
     y = np.empty((matrix.rows, len(x)), np.float32)
-    step = max(8, SMALL_PRODUCT // x.size)
+    tokens = min(len(x), max(1, SMALL_PRODUCT // (8 * matrix.columns)))
+    step = max(8, SMALL_PRODUCT // (tokens * matrix.columns))
     start = 0
     for block in matrix.blocks():
         for rows in (block[i : i + step] for i in range(0, len(block), step)):
-            np.matmul(rows, x.T, out=y[start : start + len(rows)])
+            for at in range(0, len(x), tokens):
+                part = x[at : at + tokens]
+                y[start : start + len(rows), at : at + tokens] = rows @ part.T
             start += len(rows)
     return y.T
 
