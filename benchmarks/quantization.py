@@ -35,7 +35,7 @@ from tokenizers import Tokenizer
 
 from sitegen.config import ModelSpec, Quantization
 from sitegen.models import Model, prepare
-from sitegen.models.exports import _runner as runner_of
+from sitegen.models.exports import runner_of
 from sitegen.models.manifest import Manifest
 from sitegen.models.onnx_graph import EXTERNAL_NAME
 from sitegen.models.quality import Quality, compare

@@ -114,7 +114,7 @@ def _answers(manifest: wire.Manifest, variant: wire.Variant, cache: Cache, folde
             with cache.path(shard.sha256).open("rb") as part:
                 while block := part.read(COPY_BYTES):
                     whole.write(block)
-    runner = _runner(manifest, variant, cache.path(variant.graph.sha256).read_bytes(), joined)
+    runner = runner_of(manifest, variant, cache.path(variant.graph.sha256).read_bytes(), joined)
     check = variant.self_check
     logits, past = runner.forward(check.prompt_ids, runner.empty(), 1)
     for token in check.next_ids:
@@ -124,7 +124,9 @@ def _answers(manifest: wire.Manifest, variant: wire.Variant, cache: Cache, folde
     return True
 
 
-def _runner(manifest: wire.Manifest, variant: wire.Variant, graph: bytes, weights: Path) -> Runner:
+def runner_of(
+    manifest: wire.Manifest, variant: wire.Variant, graph: bytes, weights: Path
+) -> Runner:
     from sitegen.models.jobs import CORES_EACH
     from sitegen.models.runner import Runner
     from sitegen.models.variants import variants
