@@ -96,6 +96,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         sliding_window=WINDOW,
     ),
     "gemma3_text": of("gemma3_text", head_dim=32, sliding_window=WINDOW, sliding_window_pattern=3),
+    # Where the pattern is not said, every sixth layer sees all.
+    "gemma3_text-default-pattern": of(
+        "gemma3_text", head_dim=32, num_hidden_layers=6, sliding_window=WINDOW
+    ),
     "gemma3_text-linear-rope": of(
         "gemma3_text",
         head_dim=32,

@@ -1,0 +1,282 @@
+"""The families: is what sitegen exports the same model, and what does exporting it cost?
+
+    python benchmarks/families.py --optimum-python PY --genai-python PY --json results.json
+
+Beside sitegen, in the same run and on the same folders, optimum and the model builder of
+onnxruntime-genai, each in the interpreter named (`make bench` makes one that has both).
+
+Parity   every tiny configuration of tests/tiny_families.py, exported as float32 by each and run
+         under onnxruntime: the largest difference of any logit of a prompt from transformers' own
+         (from sitegen's numpy reference where no interpreter has transformers), and how many of
+         the greedy tokens after it are the same, one at a time through the cache.
+Cost     full-size shapes with random bfloat16 weights, each from its folder to an int4 and an
+         8-bit model, by turns: time, memory, and what a reader downloads for each backend.
+
+What is measured and how: processes.py; what each exporter does: exporters.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
+
+import full_size  # noqa: E402
+import tiny_families  # noqa: E402
+from answers import NEW_TOKENS  # noqa: E402
+from processes import Failed, Run, machine, run  # noqa: E402
+from tiny_models import VOCAB, write_tokenizer  # noqa: E402
+
+TOLERANCE = 1e-4  # of a logit, for an export to be called the same model
+MIB = 1 << 20
+ARCHITECTURES = {
+    "gemma": "GemmaForCausalLM",
+    "gemma2": "Gemma2ForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
+    "gpt2": "GPT2LMHeadModel",
+    "gpt_neox": "GPTNeoXForCausalLM",
+    "granite": "GraniteForCausalLM",
+    "lfm2": "Lfm2ForCausalLM",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "olmo2": "Olmo2ForCausalLM",
+    "phi3": "Phi3ForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "smollm3": "SmolLM3ForCausalLM",
+    "stablelm": "StableLmForCausalLM",
+    "starcoder2": "Starcoder2ForCausalLM",
+}
+"""What config.json calls them; the builder of onnxruntime-genai goes by that name."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One tiny configuration by one exporter; `failure` says in a line why there is no answer."""
+
+    name: str
+    model_type: str
+    exporter: str
+    difference: float = float("inf")  # of any logit, at most
+    tokens: int = 0  # that are the same from the first on
+    wall: float | None = None  # seconds
+    memory: int | None = None  # bytes
+    failure: str | None = None
+
+    @property
+    def same(self) -> bool:
+        return self.difference <= TOLERANCE and self.tokens == NEW_TOKENS
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One export of a full-size shape."""
+
+    shape: str
+    exporter: str
+    run: Run | None = None
+    webgpu: int = 0  # bytes that a reader downloads
+    wasm: int = 0
+    failure: str | None = None
+
+
+def parity(name: str, pythons: Mapping[str, str], truth: list[str]) -> list[Parity]:
+    """Export a tiny configuration with every exporter and compare what they say."""
+    model_type = tiny_families.CONFIGS[name]["model_type"]
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="sitegen-benchmark-") as folder:
+        root = Path(folder)
+        model = tiny_families.write(root / "m", name, architectures=[ARCHITECTURES[model_type]])
+        write_tokenizer(model, VOCAB, tokenizer_class="PreTrainedTokenizerFast")
+        python, kind = truth
+        run([python, HERE / "answers.py", kind, model, root / "expected.npz"])
+        expected = np.load(root / "expected.npz")
+        for exporter, python in pythons.items():
+            try:
+                measured, exported = export(python, exporter, "fp32", model, root / exporter)
+                answer = root / f"{exporter}.npz"
+                graph = exported["graph"]
+                run([sys.executable, HERE / "answers.py", "graph", model, answer, graph])
+            except Failed as error:
+                failure = str(error).replace(str(model), "the model")
+                rows.append(Parity(name, model_type, exporter, failure=failure))
+                continue
+            found = np.load(answer)
+            equal = found["tokens"] == expected["tokens"]
+            rows.append(
+                Parity(
+                    name,
+                    model_type,
+                    exporter,
+                    float(np.abs(found["logits"] - expected["logits"]).max()),
+                    int(equal.argmin()) if not equal.all() else len(equal),
+                    measured.wall,
+                    measured.memory,
+                )
+            )
+    return rows
+
+
+def cost(model: Path, shape: str, exporter: str, python: str) -> Cost:
+    """Export a full-size model once."""
+    with tempfile.TemporaryDirectory(dir=model.parent) as folder:
+        try:
+            measured, exported = export(python, exporter, "q4", model, Path(folder) / "out")
+        except Failed as error:
+            return Cost(shape, exporter, failure=str(error))
+        return Cost(shape, exporter, measured, exported["webgpu"], exported["wasm"])
+
+
+def export(
+    python: str, exporter: str, recipe: str, model: Path, out: Path
+) -> tuple[Run, dict[str, Any]]:
+    out.mkdir()
+    measured = run([python, HERE / "exporters.py", exporter, recipe, model, out])
+    return measured, json.loads((out / "exported.json").read_text())
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+def print_parity(row: Parity) -> None:
+    if row.failure is None:
+        said = f"{row.difference:8.1e} {row.tokens:3}/{NEW_TOKENS} {row.wall:6.1f} s"
+    else:
+        said = row.failure[:100]
+    print(f"{row.name:24} {row.exporter:8} {said}", flush=True)
+
+
+def print_cost(row: Cost) -> None:
+    if row.run is None:
+        said = str(row.failure)[:100]
+    else:
+        said = (
+            f"{row.run.wall:7.1f} s wall {row.run.cpu:7.1f} s cpu {row.run.memory / MIB:6.0f} MiB "
+            f"({row.run.resident / MIB:.0f} with files) "
+            f"webgpu {row.webgpu / MIB:.0f} MiB, wasm {row.wasm / MIB:.0f} MiB"
+        )
+    print(f"{row.shape:14} {row.exporter:8} {said}", flush=True)
+
+
+def families_table(rows: Iterable[Parity], exporters: Iterable[str]) -> str:
+    """A row for each family: the worst of its configurations; of rivals, how many are the same."""
+    rows, exporters = list(rows), list(exporters)
+    lines = [["`model_type`", "logits within", "greedy", *exporters]]
+    for family in dict.fromkeys(row.model_type for row in rows):
+        mine = [row for row in rows if row.model_type == family]
+        ours = [row for row in mine if row.exporter == "sitegen"]
+        line = [
+            f"`{family}`",
+            f"{max(row.difference for row in ours):.0e}",
+            f"{min(row.tokens for row in ours)}/{NEW_TOKENS}",
+        ]
+        for exporter in exporters:
+            its = [row for row in mine if row.exporter == exporter]
+            line.append(f"{sum(row.same for row in its)} of {len(its)}")
+        lines.append(line)
+    return markdown(lines)
+
+
+def cost_table(rows: Iterable[Cost]) -> str:
+    """Medians of every shape and exporter."""
+    lines = [["", "wall (s)", "CPU (s)", "memory (MiB)", "WebGPU (MiB)", "WebAssembly (MiB)"]]
+    grouped: dict[tuple[str, str], list[Cost]] = {}
+    for row in rows:
+        grouped.setdefault((row.shape, row.exporter), []).append(row)
+    for (shape, exporter), its in grouped.items():
+        runs = [row.run for row in its if row.run]
+        line = [f"{shape}, {exporter}"]
+        if runs:
+            line += [
+                f"{statistics.median(run.wall for run in runs):.1f}",
+                f"{statistics.median(run.cpu for run in runs):.1f}",
+                f"{statistics.median(run.memory for run in runs) / MIB:.0f}",
+                f"{max(row.webgpu for row in its) / MIB:.0f}",
+                f"{max(row.wasm for row in its) / MIB:.0f}",
+            ]
+        lines.append(line + ["–"] * (len(lines[0]) - len(line)))
+    return markdown(lines)
+
+
+def markdown(lines: list[list[str]]) -> str:
+    head, *body = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([head, "|---" * len(lines[0]) + "|", *body])
+
+
+# -- the command -------------------------------------------------------------------------------
+
+
+def names(known: Iterable[str]) -> Any:
+    """A type for argparse: comma-separated names of `known`, "all" or "none"."""
+
+    def parse(text: str) -> list[str]:
+        if text in ("all", "none"):
+            return list(known) if text == "all" else []
+        if unknown := sorted(set(text.split(",")) - set(known)):
+            message = f"no {', '.join(unknown)}; there are {', '.join(known)}"
+            raise argparse.ArgumentTypeError(message)
+        return text.split(",")
+
+    return parse
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Parity and cost of exports, beside two rivals.")
+    parser.add_argument("--optimum-python", help="interpreter with optimum-onnx and onnx-ir")
+    parser.add_argument("--genai-python", help="interpreter with onnxruntime-genai and torch")
+    parser.add_argument("--tiny", type=names(tiny_families.CONFIGS), default="all", metavar="NAMES")
+    parser.add_argument("--shapes", type=names(full_size.CONFIGS), metavar="NAMES",
+                        default="SmolLM2-135M,gemma-3-270m,Qwen3-0.6B")  # fmt: skip
+    parser.add_argument("--runs", type=int, default=3, help="of each shape; medians are printed")
+    parser.add_argument("--json", type=Path, help="where to write everything that was measured")
+    parser.add_argument("--quick", action="store_true", help="one tiny Llama, no full-size shape")
+    options = parser.parse_args()
+    if options.quick:
+        options.tiny, options.shapes = ["llama"], []
+    pythons = {
+        "sitegen": sys.executable,
+        "optimum": options.optimum_python,
+        "genai": options.genai_python,
+    }
+    pythons = {exporter: python for exporter, python in pythons.items() if python}
+    torch = options.optimum_python or options.genai_python
+    truth = [torch, "transformers"] if torch else [sys.executable, "sitegen"]
+    print(machine(), flush=True)
+
+    tiny: list[Parity] = []
+    for name in options.tiny:
+        for row in parity(name, pythons, truth):
+            tiny.append(row)
+            print_parity(row)
+    costs: list[Cost] = []
+    for shape in options.shapes:
+        with tempfile.TemporaryDirectory(prefix="sitegen-benchmark-") as folder:
+            model = full_size.write(Path(folder) / "m", shape)
+            for _ in range(options.runs):
+                for exporter, python in pythons.items():
+                    costs.append(cost(model, shape, exporter, python))
+                    print_cost(costs[-1])
+
+    if tiny:
+        print(f"\nAgainst {truth[1]}:\n\n{families_table(tiny, pythons)}")
+    if costs:
+        print(f"\nMedians:\n\n{cost_table(costs)}")
+    print(f"\n{machine()}")
+    if options.json:
+        found = {"parity": list(map(asdict, tiny)), "cost": list(map(asdict, costs))}
+        options.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
