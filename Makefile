@@ -7,7 +7,7 @@
 #   make parity    against PyTorch and transformers, in a virtual environment of their own
 #   make lint      ruff, mypy and tsc alone
 #   make fix       let ruff mend what it can
-#   make bench     export time and memory against optimum
+#   make bench     the families' parity and what exports cost, beside optimum and onnxruntime-genai
 #   make wheel     build/sitegen-….whl, with the pinned browser packages inside
 #   make third-party   write THIRD_PARTY.md again after the lock changed
 #   make clean     remove all that these made
@@ -97,10 +97,12 @@ $(PARITY)/.package: pyproject.toml
 parity: $(PARITY)/.package
 	$(PARITY)/bin/python -m pytest -m parity $(PYTEST_ARGS)
 
-# onnx-ir: what onnxruntime's int4 quantizer imports without asking for it.
+# onnx-ir is what onnxruntime's int4 quantizer and genai's builder import without asking for it;
+# genai 0.15.2 is the newest whose builder works with the transformers that optimum needs.
 bench: .venv/.package $(PARITY)/.package
-	$(PARITY)/bin/python -m pip install --quiet onnx-ir
-	$(BIN)/python benchmarks/export.py --optimum-python $(PARITY)/bin/python $(BENCH_ARGS)
+	$(PARITY)/bin/python -m pip install --quiet onnx-ir onnxruntime-genai==0.15.2
+	$(BIN)/python benchmarks/families.py --optimum-python $(PARITY)/bin/python \
+	  --genai-python $(PARITY)/bin/python $(BENCH_ARGS)
 
 # -- packaging ------------------------------------------------------------------------------------
 

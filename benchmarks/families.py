@@ -149,24 +149,20 @@ def export(
 # -- tables ------------------------------------------------------------------------------------
 
 
-def print_parity(row: Parity) -> None:
-    if row.failure is None:
-        said = f"{row.difference:8.1e} {row.tokens:3}/{NEW_TOKENS} {row.wall:6.1f} s"
-    else:
-        said = row.failure[:100]
-    print(f"{row.name:24} {row.exporter:8} {said}", flush=True)
+def said(row: Parity) -> str:
+    if row.failure is not None:
+        return row.failure[:160]
+    return f"{row.difference:8.1e} {row.tokens:3}/{NEW_TOKENS} {row.wall:6.1f} s"
 
 
-def print_cost(row: Cost) -> None:
+def said_of_cost(row: Cost) -> str:
     if row.run is None:
-        said = str(row.failure)[:100]
-    else:
-        said = (
-            f"{row.run.wall:7.1f} s wall {row.run.cpu:7.1f} s cpu {row.run.memory / MIB:6.0f} MiB "
-            f"({row.run.resident / MIB:.0f} with files) "
-            f"webgpu {row.webgpu / MIB:.0f} MiB, wasm {row.wasm / MIB:.0f} MiB"
-        )
-    print(f"{row.shape:14} {row.exporter:8} {said}", flush=True)
+        return str(row.failure)[:160]
+    return (
+        f"{row.run.wall:7.1f} s wall {row.run.cpu:7.1f} s cpu {row.run.memory / MIB:6.0f} MiB "
+        f"({row.run.resident / MIB:.0f} with files) "
+        f"webgpu {row.webgpu / MIB:.0f} MiB, wasm {row.wasm / MIB:.0f} MiB"
+    )
 
 
 def families_table(rows: Iterable[Parity], exporters: Iterable[str]) -> str:
@@ -186,6 +182,11 @@ def families_table(rows: Iterable[Parity], exporters: Iterable[str]) -> str:
             line.append(f"{sum(row.same for row in its)} of {len(its)}")
         lines.append(line)
     return markdown(lines)
+
+
+def others(rows: Iterable[Parity]) -> str:
+    """What is not the same model, or none at all, and why."""
+    return "\n".join(f"- {row.exporter}, {row.name}: {said(row)}" for row in rows if not row.same)
 
 
 def cost_table(rows: Iterable[Cost]) -> str:
@@ -258,7 +259,7 @@ def main() -> None:
     for name in options.tiny:
         for row in parity(name, pythons, truth):
             tiny.append(row)
-            print_parity(row)
+            print(f"{row.name:28} {row.exporter:8} {said(row)}", flush=True)
     costs: list[Cost] = []
     for shape in options.shapes:
         with tempfile.TemporaryDirectory(prefix="sitegen-benchmark-") as folder:
@@ -266,10 +267,10 @@ def main() -> None:
             for _ in range(options.runs):
                 for exporter, python in pythons.items():
                     costs.append(cost(model, shape, exporter, python))
-                    print_cost(costs[-1])
+                    print(f"{shape:14} {exporter:8} {said_of_cost(costs[-1])}", flush=True)
 
     if tiny:
-        print(f"\nAgainst {truth[1]}:\n\n{families_table(tiny, pythons)}")
+        print(f"\nAgainst {truth[1]}:\n\n{families_table(tiny, pythons)}\n\n{others(tiny)}")
     if costs:
         print(f"\nMedians:\n\n{cost_table(costs)}")
     print(f"\n{machine()}")
