@@ -10,7 +10,8 @@ Parity   every tiny configuration of tests/tiny_families.py, exported as float32
          (from sitegen's numpy reference where no interpreter has transformers), and how many of
          the greedy tokens after it are the same, one at a time through the cache.
 Cost     full-size shapes with random bfloat16 weights, each from its folder to an int4 and an
-         8-bit model, by turns: time, memory, and what a reader downloads for each backend.
+         8-bit model, by turns: time, memory, and what a reader downloads for each backend. With
+         --compare-shapes their parity is measured, too; that takes several times the memory.
 
 What is measured and how: processes.py; what each exporter does: exporters.py.
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -63,7 +65,7 @@ ARCHITECTURES = {
 
 @dataclass(frozen=True)
 class Parity:
-    """One tiny configuration by one exporter; `failure` says in a line why there is no answer."""
+    """One model by one exporter; `failure` says in a line why there is no answer."""
 
     name: str
     model_type: str
@@ -91,27 +93,27 @@ class Cost:
     failure: str | None = None
 
 
-def parity(name: str, pythons: Mapping[str, str], truth: list[str]) -> list[Parity]:
-    """Export a tiny configuration with every exporter and compare what they say."""
-    model_type = tiny_families.CONFIGS[name]["model_type"]
+def parity(model: Path, name: str, pythons: Mapping[str, str], truth: list[str]) -> list[Parity]:
+    """Export a model as float32 with every exporter, and compare what the graphs say."""
+    model_type = json.loads((model / "config.json").read_text())["model_type"]
     rows = []
-    with tempfile.TemporaryDirectory(prefix="sitegen-benchmark-") as folder:
+    with tempfile.TemporaryDirectory(dir=model.parent) as folder:
         root = Path(folder)
-        model = tiny_families.write(root / "m", name, architectures=[ARCHITECTURES[model_type]])
-        write_tokenizer(model, VOCAB, tokenizer_class="PreTrainedTokenizerFast")
         python, kind = truth
         run([python, HERE / "answers.py", kind, model, root / "expected.npz"])
         expected = np.load(root / "expected.npz")
         for exporter, python in pythons.items():
+            out, answer = root / exporter, root / f"{exporter}.npz"
             try:
-                measured, exported = export(python, exporter, "fp32", model, root / exporter)
-                answer = root / f"{exporter}.npz"
+                measured, exported = export(python, exporter, "fp32", model, out)
                 graph = exported["graph"]
                 run([sys.executable, HERE / "answers.py", "graph", model, answer, graph])
             except Failed as error:
                 failure = str(error).replace(str(model), "the model")
                 rows.append(Parity(name, model_type, exporter, failure=failure))
                 continue
+            finally:
+                shutil.rmtree(out)
             found = np.load(answer)
             equal = found["tokens"] == expected["tokens"]
             rows.append(
@@ -126,6 +128,14 @@ def parity(name: str, pythons: Mapping[str, str], truth: list[str]) -> list[Pari
                 )
             )
     return rows
+
+
+def write_tiny(folder: Path, name: str) -> Path:
+    """A tiny configuration's folder, with what only rivals read."""
+    model_type = tiny_families.CONFIGS[name]["model_type"]
+    tiny_families.write(folder, name, architectures=[ARCHITECTURES[model_type]])
+    write_tokenizer(folder, VOCAB, tokenizer_class="PreTrainedTokenizerFast")
+    return folder
 
 
 def cost(model: Path, shape: str, exporter: str, python: str) -> Cost:
@@ -186,7 +196,7 @@ def families_table(rows: Iterable[Parity], exporters: Iterable[str]) -> str:
 
 def others(rows: Iterable[Parity]) -> str:
     """What is not the same model, or none at all, and why."""
-    return "\n".join(f"- {row.exporter}, {row.name}: {said(row)}" for row in rows if not row.same)
+    return "".join(f"\n- {row.exporter}, {row.name}: {said(row)}" for row in rows if not row.same)
 
 
 def cost_table(rows: Iterable[Cost]) -> str:
@@ -236,10 +246,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Parity and cost of exports, beside two rivals.")
     parser.add_argument("--optimum-python", help="interpreter with optimum-onnx and onnx-ir")
     parser.add_argument("--genai-python", help="interpreter with onnxruntime-genai and torch")
-    parser.add_argument("--tiny", type=names(tiny_families.CONFIGS), default="all", metavar="NAMES")
-    parser.add_argument("--shapes", type=names(full_size.CONFIGS), metavar="NAMES",
-                        default="SmolLM2-135M,gemma-3-270m,Qwen3-0.6B")  # fmt: skip
+    tiny, shapes = names(tiny_families.CONFIGS), names(full_size.CONFIGS)
+    some = "SmolLM2-135M,gemma-3-270m,Qwen3-0.6B"
+    parser.add_argument("--tiny", type=tiny, default="all", metavar="NAMES")
+    parser.add_argument("--shapes", type=shapes, default=some, metavar="NAMES")
     parser.add_argument("--runs", type=int, default=3, help="of each shape; medians are printed")
+    parser.add_argument("--compare-shapes", action="store_true", help="parity of the shapes, too")
     parser.add_argument("--json", type=Path, help="where to write everything that was measured")
     parser.add_argument("--quick", action="store_true", help="one tiny Llama, no full-size shape")
     options = parser.parse_args()
@@ -255,27 +267,34 @@ def main() -> None:
     truth = [torch, "transformers"] if torch else [sys.executable, "sitegen"]
     print(machine(), flush=True)
 
-    tiny: list[Parity] = []
-    for name in options.tiny:
-        for row in parity(name, pythons, truth):
-            tiny.append(row)
-            print(f"{row.name:28} {row.exporter:8} {said(row)}", flush=True)
+    compared: list[Parity] = []
     costs: list[Cost] = []
+
+    def compare(model: Path, name: str) -> None:
+        for row in parity(model, name, pythons, truth):
+            compared.append(row)
+            print(f"{name:28} {row.exporter:8} {said(row)}", flush=True)
+
+    for name in options.tiny:
+        with tempfile.TemporaryDirectory(prefix="sitegen-benchmark-") as folder:
+            compare(write_tiny(Path(folder) / "m", name), name)
+    if compared:
+        print(f"\nAgainst {truth[1]}:\n\n{families_table(compared, pythons)}")
+        print(others(compared), flush=True)
     for shape in options.shapes:
         with tempfile.TemporaryDirectory(prefix="sitegen-benchmark-") as folder:
             model = full_size.write(Path(folder) / "m", shape)
+            if options.compare_shapes:
+                compare(model, shape)
             for _ in range(options.runs):
                 for exporter, python in pythons.items():
                     costs.append(cost(model, shape, exporter, python))
                     print(f"{shape:14} {exporter:8} {said_of_cost(costs[-1])}", flush=True)
-
-    if tiny:
-        print(f"\nAgainst {truth[1]}:\n\n{families_table(tiny, pythons)}\n\n{others(tiny)}")
     if costs:
         print(f"\nMedians:\n\n{cost_table(costs)}")
     print(f"\n{machine()}")
     if options.json:
-        found = {"parity": list(map(asdict, tiny)), "cost": list(map(asdict, costs))}
+        found = {"parity": list(map(asdict, compared)), "cost": list(map(asdict, costs))}
         options.json.write_text(json.dumps(found, indent=1))
 
 

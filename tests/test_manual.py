@@ -13,6 +13,7 @@ from sitegen import config, content
 from sitegen.cli import main
 from sitegen.content.apps import AppOptions, ChatOptions, CompleteOptions, FormField, FormOptions
 from sitegen.content.front_matter import FrontMatter, NamedModel
+from sitegen.models.families import known
 from sitegen.new import TEMPLATE
 
 ROOT = Path(__file__).parents[1]
@@ -115,6 +116,7 @@ def test_tables_of_options_are_whole() -> None:
     assert first_column("apps", "Option") == set(AppOptions.model_fields)
     assert first_column("models", "Key") == set(NamedModel.model_fields)
     assert first_column("models", "Key of `vocabulary`") == set(config.Vocabulary.model_fields)
+    assert first_column("models", "`model_type`") == set(known())
     assert first_column("script", "Option of `load`") == js_keys("LOAD_RULES")
     assert first_column("script", "Option") == js_keys("GENERATE_RULES")
 
