@@ -109,7 +109,7 @@ def parity(model: Path, name: str, pythons: Mapping[str, str], truth: list[str])
                 graph = exported["graph"]
                 run([sys.executable, HERE / "answers.py", "graph", model, answer, graph])
             except Failed as error:
-                failure = str(error).replace(str(model), "the model")
+                failure = str(error).replace(str(model), model.name)
                 rows.append(Parity(name, model_type, exporter, failure=failure))
                 continue
             finally:
@@ -132,8 +132,11 @@ def parity(model: Path, name: str, pythons: Mapping[str, str], truth: list[str])
 
 def write_tiny(folder: Path, name: str) -> Path:
     """A tiny configuration's folder, with what only rivals read."""
-    model_type = tiny_families.CONFIGS[name]["model_type"]
-    tiny_families.write(folder, name, architectures=[ARCHITECTURES[model_type]])
+    config = tiny_families.CONFIGS[name]
+    only: dict[str, Any] = {"architectures": [ARCHITECTURES[config["model_type"]]]}
+    if config["model_type"] == "phi3" and "rope_scaling" not in config:
+        only["original_max_position_embeddings"] = config["max_position_embeddings"]
+    tiny_families.write(folder, name, **only)
     write_tokenizer(folder, VOCAB, tokenizer_class="PreTrainedTokenizerFast")
     return folder
 
@@ -248,8 +251,12 @@ def main() -> None:
     parser.add_argument("--genai-python", help="interpreter with onnxruntime-genai and torch")
     tiny, shapes = names(tiny_families.CONFIGS), names(full_size.CONFIGS)
     some = "SmolLM2-135M,gemma-3-270m,Qwen3-0.6B"
-    parser.add_argument("--tiny", type=tiny, default="all", metavar="NAMES")
-    parser.add_argument("--shapes", type=shapes, default=some, metavar="NAMES")
+    parser.add_argument(
+        "--tiny", type=tiny, default="all", metavar="NAMES", help='separated by commas, or "none"'
+    )
+    parser.add_argument(
+        "--shapes", type=shapes, default=some, metavar="NAMES", help=f"likewise; default: {some}"
+    )
     parser.add_argument("--runs", type=int, default=3, help="of each shape; medians are printed")
     parser.add_argument("--compare-shapes", action="store_true", help="parity of the shapes, too")
     parser.add_argument("--json", type=Path, help="where to write everything that was measured")
