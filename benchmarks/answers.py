@@ -34,11 +34,9 @@ def by_graph(graph: Path, head_dim: int, prompt: list[int]) -> tuple[np.ndarray,
             [d if isinstance(d, int) else named.get(d, 0) for d in value.shape], np.float32
         )
         for name, value in inputs.items()
-        if name.startswith("past_")
+        if name.startswith("past")
     }
-    presents = [
-        name.replace("past_key_values", "present").replace("past_", "present_") for name in past
-    ]
+    presents = [name.replace("past_key_values", "past").replace("past", "present") for name in past]
     first: np.ndarray | None = None
     ids, seen, tokens = prompt, 0, []
     while len(tokens) < NEW_TOKENS:
