@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from engine_site import PROMPT, Site, require_equal, require_tokens, site
 from python_engine import PythonSequence
-from test_families import PROMPT, Site, require_equal, require_tokens, site
 from untabled_models import write_transformer
 
 from sitegen.models import optimum

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from engine_site import Site, require_equal, site
 from python_engine import PythonSequence
-from test_families import Site, require_equal, site
 
 from sitegen.config import Quantization
 
