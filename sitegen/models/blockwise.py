@@ -82,7 +82,9 @@ def fit(across: Float32, symmetric: bool = True) -> tuple[NDArray[np.float16], F
             low = np.minimum(across.min(axis=0), 0)
             span = np.maximum(across.max(axis=0), 0) - low
             scales = span / np.float32(15)
-            search = _Search(across, scales, np.rint(-low * inverse(scales)))
+            # By the scale as it is stored: of tiny weights it is another one.
+            zeros = np.rint(-low * inverse(scales.astype(np.float16)))
+            search = _Search(across, scales, np.clip(zeros, 0, 15, out=zeros))
             search.consider(peak / np.float32(-8), np.full_like(peak, 8))
             for steps in ASYMMETRIC_STEPS:
                 scales = span / np.float32(steps)

@@ -50,6 +50,7 @@ def back(blocks: Blocks, bits: int, size: int) -> np.ndarray:
 @example((np.full((2, 96), 3.7, np.float32), 32), False)
 @example((np.full((2, 96), -6e4, np.float32), 32), True)
 @example((np.zeros((1, 16), np.float32), 16), False)
+@example((np.array([[1e-6] + [-2.5e-7] * 15], np.float32), 16), False)  # a subnormal scale
 def test_never_worse_than_plain_rounding(
     given_rows: tuple[np.ndarray, int], symmetric: bool
 ) -> None:
