@@ -72,7 +72,7 @@ def declared(
     if matter.model is None:
         return Declared(own, None, shared, places)
     where = marked.where(("model", "id"), False)
-    spec = ModelSpec(**matter.model.model_dump(exclude={"name"}))
+    spec = ModelSpec(**matter.model.model_dump(exclude={"name"}, exclude_unset=True))
     if spec.id in own:
         return Declared(own, spec.id, shared, places)
     default = matter.model.name or (spec.id if spec.id in shared else _last_part(spec.id))

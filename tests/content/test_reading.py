@@ -102,6 +102,16 @@ def test_several_models_are_offered_and_add_no_chat(site: Write) -> None:
 @pytest.mark.parametrize(
     ("written", "name", "spec"),
     [
+        (
+            "{id: org/small, quantization: fp32, context: 64}",
+            "small",
+            ModelSpec(id="org/small", quantization="fp32", context=64),
+        ),
+        (
+            "{id: org/small, name: other, quantization: {recipe: q4, head_bits: 8}}",
+            "other",
+            ModelSpec(id="org/small", quantization={"recipe": "q4", "head_bits": 8}),
+        ),
         ("builtin:storyteller", "storyteller", TELLER),
         ("Org/Some-Model.v2", "Some-Model.v2", ModelSpec(id="Org/Some-Model.v2")),
         ("./models/tiny/", "tiny", ModelSpec(id="./models/tiny/")),
