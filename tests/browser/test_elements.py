@@ -403,6 +403,20 @@ def test_a_form_says_which_fields_are_wrong_and_goes_to_the_first(visit, server)
     assert downloads(server) == []
 
 
+def test_who_asks_before_the_size_is_known_is_led_to_the_consent(visit):
+    page = visit("form/")
+    held: list[Any] = []
+    page.route("**/models.json", lambda route: held.append(route))
+    page.reload()
+    page.get_by_label("Who").fill("The fox")
+    page.get_by_label("Words").fill("5")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("button", name="and run")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("button", name="and run")).to_be_focused()
+
+
 def test_a_form_is_answered_by_the_model(visit):
     page = visit("form/")
     page.get_by_label("Who").fill("The fox")

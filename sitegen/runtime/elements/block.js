@@ -268,7 +268,9 @@ export class AppBlock extends HTMLElement {
       this.#gate.replaceChildren();
       if (!this.#waiting) this.announcer.say(`${this.modelTitle} is ready.`);
     }
-    if (hadFocus) {
+    // Asked for before there was a card to go to.
+    const isAwaited = this.#waiting && before === "looking" && shared.phase === "idle";
+    if (hadFocus || isAwaited) {
       if (shared.phase === "ready") this.focusInput();
       else this.#gate.querySelector("button")?.focus();
     }
