@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sitegen.models.template import environment
+from sitegen.models.tokens.template import environment
 
 TEMPLATES = Path(__file__).parent.parent / "tests" / "runtime" / "templates"
 NOW = datetime(2025, 7, 4, 9, 5, 7)
@@ -72,7 +72,7 @@ CONVERSATIONS = [
 ]
 
 # One thing on each line; together they name every filter, test, method and loop variable that the
-# build lets pass (tests/models/test_template.py).
+# build lets pass (tests/models/tokens/test_template.py).
 SNIPPETS = [
     *(TEMPLATES / "snippets.txt").read_text(encoding="utf-8").splitlines(),
     "a\n  {% if true %}\n  b\n  {% endif %}\nc {{- ' d ' -}} e\n{# note #}\n  {#- note -#}  f\n",

@@ -6,12 +6,14 @@ sampling.json    kept tokens and probabilities as Hugging Face transformers warp
                  pseudo-random numbers of a seed
 tokenizers.json  the small tokenizers of tokenizer_families.py, with ids and texts from the
                  `tokenizers` library
+charsmaps.json   those of tokenizer_charsmaps.py, with the same texts: SentencePiece's compiled maps
 pruned.json      tokenizers of each kind that keep only the tokens of one script, with the new ids
                  of the same texts
 chat.json        tests/runtime/templates, rendered by Jinja2 as in transformers
 cache.json       what layers keep between tokens, as a manifest says it, and the tensors of a graph
 
-Everything is seeded: a second run writes the same bytes.
+Everything is seeded: a second run writes the same bytes. Needs the package `sentencepiece` beside
+those of the tests.
 """
 
 from __future__ import annotations
@@ -20,21 +22,27 @@ import hashlib
 import json
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from chat_oracles import chat
+from tokenizer_charsmaps import COMPILED, normalized
 from tokenizer_families import FAMILIES
 from tokenizer_texts import CORPUS, LONG, TEXTS
 from tokenizers import Tokenizer
 
-from sitegen.models.inventory import AttentionCache, ConvolutionCache, LayerCache, cache_tensors
 from sitegen.models.manifest import layer_cache
-from sitegen.models.sample import Sample
-from sitegen.models.vocabulary import prune
+from sitegen.models.network.inventory import (
+    AttentionCache,
+    ConvolutionCache,
+    LayerCache,
+    cache_tensors,
+)
+from sitegen.models.tokens.sample import Sample
+from sitegen.models.tokens.vocabulary import prune
 
 ORACLES = Path(__file__).parent.parent / "tests" / "runtime" / "oracles"
 
@@ -198,15 +206,29 @@ def tokenizer_cases(json_text: str, name: str) -> dict[str, Any]:
     }
 
 
-def tokenizer_oracles() -> dict[str, Any]:
+def families(made: Sequence[Callable[[], Any]]) -> list[dict[str, Any]]:
+    return [
+        tokenizer_cases(json.dumps(family(), ensure_ascii=False), family.__name__)
+        for family in made
+    ]
+
+
+def tokenizers() -> dict[str, Any]:
     return {
         "texts": TEXTS,
         "long": [{"piece": piece, "times": times} for piece, times in LONG],
-        "families": [
-            tokenizer_cases(json.dumps(family(), ensure_ascii=False), family.__name__)
-            for family in FAMILIES
-        ],
+        "families": families(FAMILIES),
     }
+
+
+def charsmaps() -> list[dict[str, Any]]:
+    """Each with short texts and what its map alone makes of them."""
+    found = families(COMPILED)
+    for family in found:
+        steps = family["tokenizer"]["normalizer"]["normalizers"]
+        charsmap = next(step for step in steps if step["type"] == "Precompiled")
+        family["normalized"] = normalized(charsmap)
+    return found
 
 
 # ----------------------------------------------------------------------------- pruned vocabularies
@@ -262,7 +284,8 @@ def main() -> None:
     ORACLES.mkdir(parents=True, exist_ok=True)
     for name, value in [
         ("sampling", sampling()),
-        ("tokenizers", tokenizer_oracles()),
+        ("tokenizers", tokenizers()),
+        ("charsmaps", charsmaps()),
         ("pruned", pruned()),
         ("chat", chat()),
         ("cache", cache()),

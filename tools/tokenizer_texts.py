@@ -74,6 +74,8 @@ TEXTS = [
     "Ǆ ǅ ǆ ʰ ʱ Ⓐ ª º",
     "२३४ ๑๒๓ 一二三",
     "zero\u200bwidth\u2060joiner\xadsoft",
+    "\r\nª\u0301b ½\u0300 ①\u20e3 \u0600ﬁ ©\u200dª ©\u200d© ｶ\uff9e",
+    "ª\u0e33 ª\u0903\xa0\u0301c\n\u0301\x00ª ĳ\u0301\u0302",
 ]
 
 # Long texts: a piece and how often it is repeated.

@@ -55,6 +55,7 @@ export class Engine {
     this.ort = ort;
     this.session = session;
     this.cache = cacheTensors(manifest.cache);
+    this.shortContext = manifest.short_context;
     this.dtype = variant.dtype;
     /** Settles when the graphics device is gone. @type {Promise<unknown>} */
     this.lost =
@@ -97,8 +98,9 @@ export class Sequence {
     this.engine = engine;
     this.length = 0;
     /** @type {Record<string, Tensor>} */
-    this.past = {};
-    for (const { past, shape } of engine.cache) this.past[past] = zeros(engine, shape);
+    this.past = empty(engine);
+    /** All tokens so far, while they may be needed again. @type {number[]} */
+    this.ids = [];
   }
 
   /**
@@ -107,8 +109,16 @@ export class Sequence {
    * @returns {Promise<Float32Array>} logits (vocab,) after the last id
    */
   async run(ids) {
-    const { ort, session } = this.engine;
+    const { ort, session, shortContext } = this.engine;
     const total = this.length + ids.length;
+    if (shortContext !== null && this.length <= shortContext) {
+      this.ids.push(...ids);
+      if (this.length > 0 && total > shortContext) {
+        this.dispose();
+        this.past = empty(this.engine);
+        ids = this.ids;
+      }
+    }
     const feeds = {
       input_ids: new ort.Tensor("int64", BigInt64Array.from(ids, BigInt), [1, ids.length]),
       attention_mask: new ort.Tensor("int64", new BigInt64Array(total).fill(1n), [1, total]),
@@ -163,6 +173,14 @@ export function cacheTensors(layers) {
       shape,
     }));
   });
+}
+
+/**
+ * The past of no token.
+ * @param {Engine} engine
+ */
+function empty(engine) {
+  return Object.fromEntries(engine.cache.map(({ past, shape }) => [past, zeros(engine, shape)]));
 }
 
 /**

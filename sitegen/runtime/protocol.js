@@ -113,6 +113,8 @@
  * @property {Licence} licence
  * @property {"q4" | "q8" | "fp16" | "fp32"} quantization
  * @property {number} context_length  longest sequence in tokens, prompt and answer together
+ * @property {number | null} short_context
+ *   a sequence that grows beyond so many tokens is computed again: its keys turn by other angles
  * @property {number} vocab_size
  * @property {(AttentionCache | ConvolutionCache)[]} cache  what each layer keeps between tokens
  * @property {TokenizerFiles} tokenizer

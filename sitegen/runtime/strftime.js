@@ -13,7 +13,7 @@ const hour12 = (date) => date.getHours() % 12 || 12;
 const dayOfYear = (date) =>
   Math.round((Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - Date.UTC(date.getFullYear(), 0, 0)) / 864e5);
 
-/** sitegen/models/template.py holds the same list. @type {Record<string, (date: Date) => string>} */
+/** sitegen/models/tokens/template.py holds the same list. @type {Record<string, (date: Date) => string>} */
 export const DIRECTIVES = {
   Y: (date) => String(date.getFullYear()),
   y: (date) => two(date.getFullYear() % 100),

@@ -6,6 +6,7 @@ import {
   ArrayValue,
   BooleanValue,
   FloatValue,
+  GeneratorValue,
   IntegerValue,
   ObjectValue,
   StringValue,
@@ -89,12 +90,15 @@ export function attribute(item, path) {
 const hasItems = (value) =>
   [StringValue, ArrayValue, ObjectValue, UndefinedValue].some((kind) => value instanceof kind);
 
+/** @param {Value} value */
+const isCased = (value) => toText(value).toUpperCase() !== toText(value).toLowerCase();
+
 /**
  * Tests that the library answers otherwise or lacks.
  * @type {Record<string, (value: Value, other: Value) => boolean>}
  */
 export const TESTS = {
-  iterable: hasItems,
+  iterable: (value) => hasItems(value) || value instanceof GeneratorValue,
   sequence: hasItems,
   number: (value) => isNumber(value) || value instanceof BooleanValue,
   float: (value) => value instanceof FloatValue,
@@ -104,6 +108,8 @@ export const TESTS = {
   ne: (value, other) => !isEqual(value, other),
   "!=": (value, other) => !isEqual(value, other),
   in: (value, other) => contains(other, value),
+  lower: (value) => toText(value) === toText(value).toLowerCase() && isCased(value),
+  upper: (value) => toText(value) === toText(value).toUpperCase() && isCased(value),
 };
 
 /** @type {Record<string, (value: Value, args: Value[], named: Map<string, Value>) => Value>} */
@@ -122,7 +128,7 @@ export const FILTERS = {
   reverse: (value) =>
     value instanceof StringValue
       ? new StringValue(Array.from(value.value).reverse().join(""))
-      : new ArrayValue(itemsOf(value).reverse()),
+      : new GeneratorValue(itemsOf(value).reverse()),
   join(value, [separator], named) {
     const attribute = named.get("attribute");
     const items = itemsOf(value).map((item) => (attribute ? item.value.get(attribute.value) : item));
@@ -143,12 +149,12 @@ export const FILTERS = {
     /** @type {Value[]} */
     const found = [];
     for (const item of itemsOf(value)) if (!found.some((other) => isEqual(item, other))) found.push(item);
-    return new ArrayValue(found);
+    return new GeneratorValue(found);
   },
-  items: (value) => (value instanceof UndefinedValue ? new ArrayValue([]) : pairsOf(value)),
+  items: (value) => new GeneratorValue(value instanceof UndefinedValue ? [] : pairsOf(value).value),
   default(value, [fallback = new StringValue(""), also], named) {
     const isEmpty = isTrue(also ?? named.get("boolean") ?? new BooleanValue(false)) && !isTrue(value);
-    return value instanceof UndefinedValue || isEmpty ? fallback : value;
+    return value instanceof UndefinedValue || isEmpty ? (named.get("default_value") ?? fallback) : value;
   },
   tojson: (value, [ascii], named) =>
     new StringValue(

@@ -24,6 +24,14 @@ export const TupleValue = /** @type {any} */ (
   new Interpreter(sample).evaluate(parse(tokenize("{{ (1, 2) }}")).body[0], sample).constructor
 );
 
+/** @type {new (items: Value[]) => any} */
+const AnyValue = Object.getPrototypeOf(ArrayValue);
+
+/** What `select`, `map` and their like give: true even when empty, and gone once it was iterated. */
+export class GeneratorValue extends AnyValue {
+  type = "GeneratorValue";
+}
+
 /** @param {Value} value */
 export function isNumber(value) {
   return value instanceof IntegerValue || value instanceof FloatValue;
@@ -60,11 +68,24 @@ function repr(value) {
     case "ObjectValue":
       return `{${[...value.value].map(([key, item]) => `${quoted(key)}: ${repr(item)}`).join(", ")}}`;
     case "IntegerValue":
-    case "FloatValue":
       return value.toString();
+    case "FloatValue":
+      return floatText(value);
     default:
       throw new Error(`a ${value.type} cannot be shown`);
   }
+}
+
+/**
+ * Python writes an exponent below 1e-4 and from 1e16 on, of two digits at least.
+ * @param {Value} value  a FloatValue
+ * @returns {string}
+ */
+function floatText(value) {
+  const size = Math.abs(value.value);
+  if (size === 0 || (size >= 1e-4 && size < 1e16)) return value.toString();
+  const [digits, exponent] = value.value.toExponential().split("e");
+  return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }
 
 /** @type {Record<string, string>} */
@@ -116,7 +137,7 @@ export function isEqual(a, b) {
 export function contains(container, item) {
   if (container instanceof StringValue && item instanceof StringValue) return container.value.includes(item.value);
   if (container instanceof ObjectValue) return item instanceof StringValue && container.value.has(item.value);
-  if (container instanceof ArrayValue || container instanceof UndefinedValue) {
+  if ([ArrayValue, GeneratorValue, UndefinedValue].some((kind) => container instanceof kind)) {
     return itemsOf(container).some((other) => isEqual(item, other));
   }
   throw new Error(`a ${item.type} cannot be in a ${container.type}`);
@@ -129,6 +150,7 @@ export function contains(container, item) {
  */
 export function itemsOf(value) {
   if (value instanceof ArrayValue) return [...value.value];
+  if (value instanceof GeneratorValue) return value.value.splice(0);
   if (value instanceof ObjectValue) return [...value.value.keys()].map((key) => new StringValue(key));
   if (value instanceof StringValue) return Array.from(value.value, (letter) => new StringValue(letter));
   if (value instanceof UndefinedValue) return [];
@@ -177,8 +199,9 @@ export function toJson(value, options, margin = "\n") {
       return text(value.value);
     case "BooleanValue":
     case "IntegerValue":
-    case "FloatValue":
       return value.toString();
+    case "FloatValue":
+      return floatText(value);
     case "ArrayValue":
     case "TupleValue": {
       const items = value.value.map((/** @type {Value} */ item) => toJson(item, options, inner || margin));

@@ -1,9 +1,9 @@
 /**
  * Chat templates: @huggingface/jinja reads and runs them, with Python's meaning where the two
- * differ: scopes and operators in template-interpreter.js, the rest in template-filters, -strings
- * and -values.js.
+ * differ: statements in template-interpreter.js, operators in template-expressions.js, the rest in
+ * template-filters, -strings and -values.js.
  *
- * The build refuses templates that use what neither knows (sitegen/models/template.py).
+ * The build refuses templates that use what neither knows (sitegen/models/tokens/template.py).
  */
 
 import { Environment, parse, tokenize } from "./vendor/jinja/jinja.js";
@@ -12,7 +12,7 @@ import { PythonInterpreter } from "./template-interpreter.js";
 import { ArrayValue, FunctionValue, IntegerValue } from "./template-values.js";
 
 /** @typedef {import("./template-values.js").Value} Value */
-/** @typedef {import("./template-interpreter.js").Scope} Scope */
+/** @typedef {import("./template-expressions.js").Scope} Scope */
 
 /**
  * @param {string} source

@@ -2,6 +2,7 @@
  * The steps before a tokenizer's model, normalizers and pre-tokenizers, as Python has them.
  */
 
+import { charsmapNormalizer } from "./tokenizer-charsmap.js";
 import {
   ByteLevelPreTokenizer,
   MetaspacePreTokenizer,
@@ -61,6 +62,8 @@ export function normalizerOf(config) {
     }
     case "BertNormalizer":
       return bertNormalizer(config);
+    case "Precompiled":
+      return charsmapNormalizer(config.precompiled_charsmap);
     default:
       throw new Error(`unknown normalizer ${config.type}`);
   }
@@ -183,9 +186,23 @@ export function escaped(literal) {
  * @returns {PreTokenize}
  */
 function split(source, behavior, invert = false) {
-  const config = { type: "Split", pattern: { Regex: source }, behavior: "Isolated", invert: false };
+  const config = { type: "Split", pattern: { Regex: folded(source) }, behavior: "Isolated", invert: false };
   const pattern = /** @type {RegExp} */ (new SplitPreTokenizer(/** @type {any} */ (config)).pattern);
-  return (texts) => texts.flatMap((text) => merged(matches(text, pattern, invert), behavior));
+  return (texts) =>
+    texts.flatMap((text) => merged(matches(text, pattern, invert), behavior)).filter((text) => text !== "");
+}
+
+/** Letters beyond ASCII that are one of ASCII's in another case. @type {Record<string, string>} */
+const OTHER_CASES = { s: "[sſ]", k: "[k\u212A]" };
+
+/**
+ * In `(?i:…)` the library knows the cases of ASCII alone: "'ſ" is "'s" as well.
+ * @param {string} source  an Oniguruma pattern
+ */
+function folded(source) {
+  return source.replace(/\(\?i:[^()\\]*\)/g, (group) =>
+    group.replace(/[sk]/gi, (letter) => OTHER_CASES[letter.toLowerCase()]),
+  );
 }
 
 /** @typedef {{ text: string, isCut: boolean }} Piece  `isCut`: what was looked for */
@@ -201,7 +218,9 @@ function matches(text, pattern, invert) {
   const pieces = [];
   let done = 0;
   for (const { 0: match, index } of text.matchAll(pattern)) {
-    if (match === "") continue;
+    // Oniguruma finds nothing right after another match, nor V8's "" inside of a surrogate pair.
+    const isInPair = (text.codePointAt(index - 1) ?? 0) > 0xffff;
+    if (match === "" && ((index === done && pieces.length > 0) || isInPair)) continue;
     if (done < index) pieces.push({ text: text.slice(done, index), isCut: invert });
     pieces.push({ text: match, isCut: !invert });
     done = index + match.length;

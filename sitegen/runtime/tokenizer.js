@@ -4,7 +4,7 @@
  * The models and the translation of regular expressions are @huggingface/tokenizers'; its
  * pre-tokenizers are given in the form it gets right. The rest is here, because it differs there:
  * the flags of added tokens, Unicode's white space, digits and letter cases, how splits behave,
- * Unigram's bytes. The build refuses what neither knows (sitegen/models/tokenizer.py).
+ * Unigram's bytes. The build refuses what neither knows (sitegen/models/tokens/tokenizer.py).
  */
 
 import { SPACE, WORD, escaped, normalizerOf, preTokenizerOf } from "./tokenizer-steps.js";
@@ -109,6 +109,7 @@ function splitter(tokens) {
         spaceAfter.lastIndex = end;
         end += spaceAfter.exec(text)?.[0].length ?? 0;
       }
+      if (start === end) continue; // white space that the token before has taken
       if (done < start) sections.push(text.slice(done, start));
       sections.push(token.id);
       done = end;
@@ -169,6 +170,8 @@ function modelOf(tokenizer, config) {
   /** @type {number} */
   const unknown = model.unk_token_id;
   if (config.type !== "Unigram") {
+    // The library adds the added tokens to the pieces, where a word could be taken for one.
+    for (const token of ids.keys()) if (!Object.hasOwn(config.vocab, token)) ids.delete(token);
     return (word) => model([word]).map((/** @type {string} */ token) => ids.get(token) ?? unknown);
   }
   const encoder = new TextEncoder();

@@ -6,11 +6,12 @@ import { createTokenizer } from "../../sitegen/runtime/tokenizer.js";
 import { readOracle } from "./oracle.js";
 
 const { texts: TEXTS, families } = readOracle("tokenizers");
+const COMPILED = readOracle("charsmaps");
 
 /** tokenizer.json of a family. */
 const jsonOf = (name) => families.find((family) => family.name === name).tokenizer;
 
-for (const { name, tokenizer: json, texts, sequences } of families) {
+for (const { name, tokenizer: json, texts, sequences } of [...families, ...COMPILED]) {
   const tokenizer = createTokenizer(json);
 
   test(`${name}: tokens decoded one by one give the text of all`, () => {
