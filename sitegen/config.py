@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, mode
 
 from . import toml
 from .errors import ConfigError, Where
-from .schema import describe, validate
+from .schema import WrongKey, describe, validate
 
 Recipe = Literal["q4", "q8", "fp16", "fp32"]
 BlockSize = Literal[16, 32, 64, 128, 256]
@@ -47,6 +47,29 @@ class Vocabulary(BaseModel):
     """At most so many tokens: what must stay, what the sample text uses, then the commonest."""
 
 
+class Calibration(BaseModel):
+    """What int4 is rounded for; `calibration: page` is short for `{by: page}`."""
+
+    model_config = STRICT
+
+    by: Literal["none", "generated", "page"] = "page"
+    """generated: what the model writes by itself; page: what the pages that use it say, and what
+    it answers to their prompts."""
+    text: Filled | None = None
+    """page: a file of text, or a folder of them, relative to the site, instead of the pages'."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"by": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _text_is_read(self) -> Self:
+        if self.text is not None and self.by != "page":
+            raise ValueError(f'holds "text", which "by: {self.by}" does not read; leave out one')
+        return self
+
+
 class Quantization(BaseModel):
     """How a model's weights are stored: a recipe by its name, or a mapping with options."""
 
@@ -63,9 +86,8 @@ class Quantization(BaseModel):
     """Of the output layer for WebGPU; default: as all others."""
     embedding_bits: TableBits | None = None
     """Of the token embeddings for WebGPU; default: as `head_bits`."""
-    calibration: Literal["none", "generated"] = "none"
-    """q4: `generated` rounds for the inputs that the matrices have while the model writes a few
-    pages by itself; slow, and better."""
+    calibration: Calibration = Calibration(by="none")
+    """q4: round for the inputs that the matrices have while the model reads: slow, and better."""
     min_agreement: float | None = Field(default=None, gt=0, le=1)
     """The build fails when a variant names the original's likeliest token less often than this."""
 
@@ -81,9 +103,10 @@ class Quantization(BaseModel):
             "q8": ("block_size",),
         }.get(self.recipe, ())
         for key in sorted(self.model_fields_set - {"recipe", "min_agreement", *options}):
-            raise ValueError(
+            raise WrongKey(
+                key,
                 f'holds "{key}", which the recipe {self.recipe} does not have; it has: '
-                f"{', '.join([*options, 'min_agreement'])}"
+                f"{', '.join([*options, 'min_agreement'])}",
             )
         return self
 
@@ -104,6 +127,11 @@ class ModelSpec(BaseModel):
 
     vocabulary: Vocabulary | None = None
     """Drop the tokens of languages that the author does not use; default: keep all."""
+
+    @property
+    def reads_pages(self) -> bool:
+        """Whether the text of the pages that use the model may decide about its export."""
+        return self.vocabulary is not None or self.quantization.calibration.by == "page"
 
     @field_validator("vocabulary", mode="before")
     @classmethod

@@ -57,7 +57,7 @@ class Digests:
         self._changed = False
         try:
             known = json.loads(memo.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return  # nothing remembered yet, or damaged: everything is read once more
         if isinstance(known, dict):
             self._known = known

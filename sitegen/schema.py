@@ -41,6 +41,14 @@ def validate(
         raise _explain(mistakes[0], model, locate, error, subject) from None
 
 
+class WrongKey(ValueError):
+    """For validators: a key of the mapping that may not stand beside another one."""
+
+    def __init__(self, key: str, problem: str):
+        self.key = key
+        super().__init__(problem)
+
+
 def suggest(word: str, allowed: Iterable[str], *, title: str = "Allowed") -> str:
     """'Did you mean "x"? Allowed: a, b, x.', the first sentence only where something is near."""
     names = list(allowed)
@@ -109,9 +117,12 @@ def _explain(
                 hint=suggest(str(value), allowed),
             )
         case "value_error":
+            problem = context["error"]
             return error(
-                f'"{name}" {context["error"]}' if path else str(context["error"]),
-                where=locate(path, False),
+                f'"{name}" {problem}' if path else str(problem),
+                where=locate((*path, problem.key), True)
+                if isinstance(problem, WrongKey)
+                else locate(path, False),
             )
     if found["type"] == "invalid_key" or (
         found["type"] == "string_type" and found["loc"][-1] == "[key]"

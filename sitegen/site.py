@@ -15,6 +15,7 @@ from .config import ModelSpec, SiteConfig
 from .content import Page
 from .errors import ModelError, OutputError, Where
 from .output import WriteReport, write
+from .texts import SILENCE, Texts
 
 if TYPE_CHECKING:
     from .models import Model
@@ -89,8 +90,8 @@ class Named:
     places: Mapping[str, Where]
     """Each name that it has → where that is written."""
     pages: tuple[Path, ...]
-    texts: tuple[str, ...]
-    """What these pages say, where its vocabulary is pruned by that."""
+    texts: Texts
+    """What these pages say, where that may decide about its export."""
 
 
 def named_models(root: Path) -> dict[ModelSpec, Named]:
@@ -103,7 +104,9 @@ def named_models(root: Path) -> dict[ModelSpec, Named]:
     pages = content.read(settings) if settings.content.is_dir() else ()
     found = _named(pages) | _named([page for page in pages if not page.draft])
     for name, spec in settings.models.items():
-        found.setdefault(spec, Named({name: settings.where("models", name, is_key=True)}, (), ()))
+        found.setdefault(
+            spec, Named({name: settings.where("models", name, is_key=True)}, (), SILENCE)
+        )
     return found
 
 
@@ -119,14 +122,10 @@ def _named(pages: Sequence[Page]) -> dict[ModelSpec, Named]:
         spec: Named(
             places[spec],
             tuple(dict.fromkeys(page.source for page in used)),
-            _texts(used) if spec.vocabulary is not None else (),
+            sum(map(content.texts, used), SILENCE) if spec.reads_pages else SILENCE,
         )
         for spec, used in users.items()
     }
-
-
-def _texts(pages: Sequence[Page]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for page in pages for text in content.texts(page)))
 
 
 def _settings(root: Path, drafts: bool) -> SiteConfig:

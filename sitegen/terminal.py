@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from .progress import Amount, Progress, mib
+from .progress import Amount, Progress, mib, silent
 
 NUMBERS_WIDTH = 60  # characters of a bar with what stands after it
 LINES = 10  # for one Amount at most, where there are no bars
@@ -24,6 +24,9 @@ def progress(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
     what: names the work while it says nothing, beside the spinner.
     """
     stream = sys.stderr if stream is None else stream
+    if stream is None:  # closed before the program started: `2>&-`
+        yield silent
+        return
     if not stream.isatty():
         yield _lines(stream)
         return
@@ -69,7 +72,7 @@ def _bars(what: str, stream: TextIO) -> Iterator[Progress]:
         def render(self, task: Task) -> Text:
             return Text(f"{mib(int(task.speed))} MiB/s" if task.speed else "")
 
-    console = Console(file=stream, highlight=False)
+    console = Console(file=stream, highlight=False, emoji=False)
     room = max(16, console.width - NUMBERS_WIDTH)
     described = Column(no_wrap=True, overflow="ellipsis", max_width=room)
     bars = Bars(

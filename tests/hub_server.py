@@ -176,7 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
             siblings.append(sibling)
         answer = {"_id": "1", "id": id, "modelId": id, "sha": commit, "siblings": siblings,
                   "private": False, "gated": False, "tags": [], "downloads": 0}  # fmt: skip
-        self._send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+        body = json.dumps(answer).encode()
+        fault = self.server.fault_of(f"revision/{revision}", of_body=True)
+        if fault is not None and fault.change is not None:
+            body = fault.change(body)
+        self._send(200, body, {"Content-Type": "application/json"})
 
     def _file(self, id: str, revision: str, name: str) -> None:
         if refusal := self._refusal(id, revision):
@@ -213,16 +217,16 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.change is not None:
             data = fault.change(data)
         headers = {"ETag": f'"{etag}"', "Accept-Ranges": "bytes", **(headers or {})}
-        status, start = 200, 0
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        status, start, end = 200, 0, len(data)
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if found and self.server.knows_ranges:
             start = int(found[1])
             if start >= len(data):
                 self._send(416, b"", {"Content-Range": f"bytes */{len(data)}"})
                 return
-            status = 206
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        body = data[start:]
+            status, end = 206, min(end, int(found[2] or end) + 1)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+        body = data[start:end]
         cut = None if fault is None else fault.cut_after
         self._send(status, body, headers, cut)
 

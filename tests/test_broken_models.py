@@ -60,8 +60,7 @@ def configure(**changes: object) -> Callable[[Path], None]:
         (
             remove_tokenizer,
             "my-model: the model has no tokenizer.json, the file that turns text into tokens\n"
-            "  Save it with `save_pretrained`, or copy it from where the model came from; "
-            "a tokenizer.model alone is not enough, the fast tokenizer is needed.\n",
+            "  Save it with `save_pretrained`, or copy it from where the model came from.\n",
         ),
         (
             pickle_weights,

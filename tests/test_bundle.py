@@ -107,6 +107,7 @@ def model(
         "licence": {"id": "mit", "file": keep(b"MIT"), "card": None},
         "quantization": "q4",
         "context_length": 64,
+        "short_context": None,
         "vocab_size": 10,
         "cache": [{"kind": "attention", "heads": 1, "head_dim": 4}],
         "tokenizer": {

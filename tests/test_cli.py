@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from tiny_models import write_model
 
 from sitegen import __version__, config, content
 from sitegen.cli import main
@@ -161,6 +163,51 @@ def test_a_build_says_what_it_did(site: Write, tmp_path: Path) -> None:
     assert seconds.startswith("content ") and seconds.endswith(" s in all")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_the_quality_of_models_on_a_terminal(site: Write, tmp_path: Path) -> None:
+    import pty
+
+    root = tmp_path / "site"
+    write_model(root / "a-model")
+    site({"content/index.md": "---\nmodel: ./a-model\n---\n"})
+    terminal, inside = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "sitegen", "build"],
+        env={**environment(root), "COLUMNS": "60", "TERM": "xterm"},
+        cwd=root,
+        stdout=inside,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as build:
+        _, errors = build.communicate()
+    os.close(inside)
+    printed = os.read(terminal, 1 << 16).decode().splitlines()
+    os.close(terminal)
+    assert build.returncode == 0, errors
+    _, head, *lines, _ = printed
+    names = ["MODEL", "VARIANT", "DOWNLOAD", "BITS A WEIGHT", "SAME TOKEN", "KL", "PERPLEXITY"]
+    assert re.split(r"\s{2,}", head) == names
+    number = r"\d+\.\d+"
+    for line, name in zip(lines, ("webgpu-f16", "webgpu-f32", "wasm"), strict=True):
+        values = rf"{number} kB +{number} +{number}% of \d+ +{number} +× {number}"
+        assert re.fullmatch(rf"a-model  {name} +{values}", line), line
+        assert line.index("×") == head.index("PERPLEXITY"), "the columns are aligned"
+
+
+def test_output_in_an_encoding_that_lacks_a_character(site: Write, tmp_path: Path) -> None:
+    site({"content/index.md": "# Home"})
+    done = subprocess.run(
+        [sys.executable, "-m", "sitegen", "models", "inspect", "builtin:storyteller"],
+        env={**environment(tmp_path / "site"), "PYTHONIOENCODING": "ascii"},
+        cwd=tmp_path / "site",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "revision      ?\n" in done.stdout
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_that_nobody_reads_leaves_no_traceback(
     site: Write, tmp_path: Path, unbuffered: str
@@ -180,6 +227,23 @@ def test_output_that_nobody_reads_leaves_no_traceback(
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
     assert (root / "dist" / "index.html").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_stream_that_is_closed_is_not_written_to(
+    site: Write, tmp_path: Path, closed: str
+) -> None:
+    root = tmp_path / "site"
+    site({"content/index.md": "# Home"})
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"{sys.executable}" -m sitegen build {closed}'],
+        env=environment(root),
+        cwd=root,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_build_elsewhere(site: Write, tmp_path: Path) -> None:

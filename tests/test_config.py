@@ -77,9 +77,14 @@ quantization = { block_size = 64, symmetric = false, head_bits = 8, min_agreemen
         ('"int4"', 'recipe" is the text "int4"', "Allowed: q4, q8, fp16, fp32."),
         ("{ block_size = 48 }", 'block_size" is the number 48', "Allowed: 16, 32, 64, 128, 256."),
         (
-            '{ calibration = "page" }',
-            'calibration" is the text "page"',
-            "Allowed: none, generated.",
+            '{ calibration = "pages" }',
+            'calibration.by" is the text "pages"',
+            'Did you mean "page"?',
+        ),
+        (
+            '{ calibration = { by = "generated", text = "a.txt" } }',
+            'calibration" holds "text", which "by: generated" does not read; leave out one',
+            None,
         ),
         ("{ head_bits = 6 }", 'head_bits" is the number 6', "Allowed: 4, 8."),
         ("{ head_bit = 8 }", 'unknown key "head_bit"', 'Did you mean "head_bits"?'),

@@ -48,6 +48,15 @@ GPT2 = {
     "eos_token_id": 0,
     "bos_token_id": 0,
 }
+GRANITE_4 = {
+    "num_local_experts": 0,
+    "layer_types": ["attention"] * LAYERS,
+    "shared_intermediate_size": 96,
+    "embedding_multiplier": 12.0,
+    "attention_multiplier": 0.1,
+    "residual_multiplier": 0.22,
+    "logits_scaling": 4.0,
+}
 
 
 def of(model_type: str, **changes: Any) -> dict[str, Any]:
@@ -77,6 +86,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "smollm3-window": of(
         "smollm3", use_sliding_window=True, sliding_window=WINDOW, no_rope_layers=[1, 0, 0, 1]
     ),
+    "smollm3-listed-window": of(
+        "smollm3",
+        sliding_window=WINDOW,
+        layer_types=["sliding_attention", "full_attention"] * 2,
+    ),
+    "ernie4_5": of("ernie4_5", head_dim=32),
+    "ernie4_5-bias": of("ernie4_5", head_dim=None, use_bias=True, tie_word_embeddings=False),
     "phi3": of("phi3"),
     "phi3-longrope-short": of(
         "phi3",
@@ -106,6 +122,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         sliding_window=WINDOW,
         layer_types=["sliding_attention", "full_attention"] * 2,
         rope_scaling={"rope_type": "linear", "factor": 8.0},
+        attn_logit_softcapping=0.1,  # which transformers leaves out
     ),
     "granite": of(
         "granite",
@@ -115,12 +132,22 @@ CONFIGS: dict[str, dict[str, Any]] = {
         logits_scaling=8.0,
         tie_word_embeddings=True,
     ),
+    "granitemoehybrid": of("granitemoehybrid", **GRANITE_4, position_embedding_type="rope"),
+    "granitemoehybrid-no-positions": of(
+        "granitemoehybrid", **GRANITE_4, attention_bias=True, tie_word_embeddings=True
+    ),
     "olmo2": of("olmo2", num_key_value_heads=4),
     "gpt2": GPT2,
     "gpt2-by-layer": {**GPT2, "scale_attn_by_inverse_layer_idx": True, "n_inner": 96},
+    "gpt2-other-names": {**GPT2, "num_attention_heads": 8},  # goes before `n_head`
     "gpt_neox": of("gpt_neox", num_key_value_heads=4, rotary_pct=0.25, intermediate_size=128),
     "gpt_neox-serial": of(
-        "gpt_neox", num_key_value_heads=4, rotary_pct=1.0, use_parallel_residual=False
+        "gpt_neox",
+        num_key_value_heads=4,
+        rotary_pct=1.0,
+        rotary_emb_base=500,
+        rope_theta=10000,  # unused, like every name but the family's own
+        use_parallel_residual=False,
     ),
     "lfm2": of("lfm2", layer_types=["conv", "conv", "full_attention", "conv"]),
     "lfm2-bias": of(
@@ -129,6 +156,15 @@ CONFIGS: dict[str, dict[str, Any]] = {
         conv_L_cache=4,
         full_attn_idxs=[0, 3],
         block_auto_adjust_ff_dim=False,
+    ),
+    "lfm2-first-names": of(
+        "lfm2",
+        layer_types=["conv", "full_attention"] * 2,
+        block_ff_dim=200,
+        block_multiple_of=32,
+        theta=500.0,
+        tie_embedding=False,
+        tie_word_embeddings=True,
     ),
     "starcoder2": of("starcoder2", sliding_window=WINDOW),
     "stablelm": of("stablelm", use_qkv_bias=True, partial_rotary_factor=0.25),

@@ -6,6 +6,7 @@ Each command imports its work when it runs, so that `sitegen --help` answers at 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import SitegenError, code_frame
 from . import models
-from .models import size
+from .printed import VARIANT_HEAD, count, print_rows, size, variant_row
 
 if TYPE_CHECKING:
     from ..site import Report
@@ -27,11 +28,14 @@ UNHEARD = 141  # 128 + SIGPIPE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. A SitegenError is printed, a bug keeps its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file, in an encoding without arrows
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], None] = options.run
     try:
         run(options)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except SitegenError as error:
         print(_sentence(error), file=sys.stderr)
         return AUTHOR_ERROR
@@ -175,50 +179,15 @@ def _sentence(error: SitegenError) -> str:
 
 def _print(report: Report) -> None:
     written, deleted = len(report.write.written), len(report.write.deleted)
-    pages = f"{report.pages} page{'s' if report.pages != 1 else ''}"
     files = f"{written} files written, {report.write.unchanged} unchanged, {deleted} deleted"
-    print(f"{report.output}: {pages}, {size(report.write.bytes)}; {files}")
-    if sys.stdout.isatty():
-        _print_tables(report)
-        return
-    for name, variants in report.models.items():
-        sizes = ", ".join(f"{variant} {size(count)}" for variant, count in variants.items())
-        print(f"model {name}: {sizes}")
+    print(f"{report.output}: {count(report.pages, 'page')}, {size(report.write.bytes)}; {files}")
+    print_rows(
+        ("model", *VARIANT_HEAD),
+        [
+            (name, *variant_row(variant, size(downloads[variant]), found))
+            for name, downloads in report.models.items()
+            for variant, found in report.quality[name].items()
+        ],
+    )
     stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
     print(f"{stages}; {sum(report.seconds.values()):.2f} s in all")
-
-
-def _print_tables(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if report.models:
-        headers = (
-            "model",
-            "variant",
-            "download",
-            "bits a weight",
-            "same token",
-            "KL",
-            "perplexity",
-        )
-        headers = ("model", "variant", "download", "bits", "same token", "KL", "perplexity")
-        table = Table(*headers, box=None, title="What a reader downloads, without the engine")
-        for name, downloads in report.models.items():
-            for variant, count in downloads.items():
-                found = report.quality[name][variant]
-                table.add_row(
-                    name,
-                    variant,
-                    size(count),
-                    f"{found['bits_per_weight']:.2f}",
-                    f"{found['agreement']:.1%} of {found['positions']}",
-                    f"{found['kl']:.4f}",
-                    f"× {found['perplexity_ratio']:.3f}",
-                )
-        console.print(table)
-    table = Table(*report.seconds, "in all", box=None, title="Seconds")
-    seconds = [*report.seconds.values(), sum(report.seconds.values())]
-    table.add_row(*(f"{value:.2f}" for value in seconds))
-    console.print(table)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import ModelError
+from .meant import cache_folder, ids_of, meant, pages_by_key
+from .printed import NONE, VARIANT_HEAD, count, print_json, print_rows, size, variant_row
 
 if TYPE_CHECKING:
-    from ..config import ModelSpec
+    from ..models.describe import Description
     from ..models.exports import Export
 
 DAY_S = 24 * 3600
 SHORT = 12  # digits of a commit, as the hub shows them
-NONE = "–"
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,6 +41,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
     export = ways.add_parser("export", help="export a model into the cache")
     _add_spec(export)
+    _add_json(export)
     export.set_defaults(run=_export)
 
     verify = ways.add_parser("verify", help="hash exports again and repeat their self-checks")
@@ -103,11 +103,11 @@ def _list(options: argparse.Namespace) -> None:
     from ..models import Cache
     from ..models.exports import listed
 
-    cache = Cache(_cache())
-    pages = _pages_by_key(options.root)
+    cache = Cache(cache_folder())
+    pages = pages_by_key(options.root)
     exports = listed(cache)
     if options.json:
-        _print_json([_export_values(export, pages) for export in exports])
+        print_json([_export_values(export, pages) for export in exports])
         return
     rows = []
     for export in exports:
@@ -123,8 +123,8 @@ def _list(options: argparse.Namespace) -> None:
                 ", ".join(pages.get(export.key, ())) or NONE,
             )
         )
-    _print_rows(("model", "revision", "quantization", "context", "size", "used", "named by"), rows)
-    print(f"{cache.folder}: {_count(len(exports), 'export')}, {size(_together(exports))}")
+    print_rows(("model", "revision", "quantization", "context", "size", "used", "named by"), rows)
+    print(f"{cache.folder}: {count(len(exports), 'export')}, {size(_together(exports))}")
 
 
 def _inspect(options: argparse.Namespace) -> None:
@@ -133,39 +133,23 @@ def _inspect(options: argparse.Namespace) -> None:
 
     with progress("Asking") as say:
         found = [
-            describe(spec, root=options.root, cache=_cache(), texts=texts, progress=say)
-            for spec, texts in _meant(options).items()
+            describe(spec, root=options.root, cache=cache_folder(), texts=texts, progress=say)
+            for spec, texts in meant(options).items()
         ]
-    if options.json:
-        _print_json([asdict(each) for each in found])
-        return
-    for each in found:
-        about = "" if each.exported else "about "
-        context = "not known" if each.context_length is None else f"{each.context_length} tokens"
-        rows = [
-            ("model", each.id),
-            ("revision", each.revision or NONE),
-            ("architecture", each.architecture),
-            ("parameters", f"{each.parameters:,}"),
-            ("context", context),
-            ("licence", each.licence or "not named in the model card"),
-            ("weights", f"{size(each.source_bytes)} as published"),
-            ("quantization", each.quantization),
-            *((f"  {name}", f"{about}{size(count)}") for name, count in each.variants.items()),
-            ("exported", "yes" if each.exported else each.problem or "not yet"),
-        ]
-        _print_rows((), rows)
+    _print_descriptions(found, options.json)
 
 
 def _export(options: argparse.Namespace) -> None:
     from ..models import Cache, prepare
+    from ..models.describe import describe
     from ..terminal import progress
 
-    for spec, texts in _meant(options).items():
-        with Cache(_cache()).reading(), progress("Exporting") as say:
-            model = prepare(spec, root=options.root, cache=_cache(), texts=texts, progress=say)
-        sizes = ", ".join(f"{v['name']} {size(v['bytes'])}" for v in model.manifest["variants"])
-        print(f"{model.manifest['id']}: {sizes}")
+    found, cache = [], cache_folder()
+    with Cache(cache).reading(), progress("Exporting") as say:
+        for spec, texts in meant(options).items():
+            prepare(spec, root=options.root, cache=cache, texts=texts, progress=say)
+            found.append(describe(spec, root=options.root, cache=cache, texts=texts))
+    _print_descriptions(found, options.json)
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -174,9 +158,10 @@ def _verify(options: argparse.Namespace) -> None:
     from ..progress import about
     from ..terminal import progress
 
-    cache = Cache(_cache())
-    exports = [e for e in listed(cache) if not options.ids or e.manifest["id"] in options.ids]
-    unknown = set(options.ids) - {export.manifest["id"] for export in exports}
+    cache = Cache(cache_folder())
+    wanted = ids_of(options) if options.ids else set()
+    exports = [e for e in listed(cache) if not wanted or e.manifest["id"] in wanted]
+    unknown = wanted - {export.manifest["id"] for export in exports}
     if unknown:
         raise ModelError(
             f"there is no export of {min(unknown)!r} in the cache",
@@ -192,11 +177,11 @@ def _verify(options: argparse.Namespace) -> None:
     if damaged:
         drop(damaged, cache)
         raise ModelError(
-            f"{len(damaged)} of {_count(len(exports), 'export')} could not be relied upon; deleted",
+            f"{len(damaged)} of {count(len(exports), 'export')} could not be relied upon; deleted",
             where=cache.folder,
             hint="The next build makes what it needs again.",
         )
-    print(f"{cache.folder}: {_count(len(exports), 'export')}, none damaged")
+    print(f"{cache.folder}: {count(len(exports), 'export')}, none damaged")
 
 
 def _prune(options: argparse.Namespace) -> None:
@@ -211,31 +196,33 @@ def _prune(options: argparse.Namespace) -> None:
             hint="Name the site with --root; or delete whatever its site is with --all, perhaps "
             "--older-than 30.",
         )
-    cache = Cache(_cache())
-    keep = () if options.all else _pages_by_key(options.root)
+    cache = Cache(cache_folder())
+    keep = () if options.all else pages_by_key(options.root, sure=True)
     before = time.time() - options.older_than * DAY_S
     gone, freed = prune(cache, keep, before, pretend=options.dry_run)
     for export in gone:
         print(f"{export.title}: {size(export.bytes)}")
     done = "would be deleted" if options.dry_run else "deleted"
-    print(f"{cache.folder}: {_count(len(gone), 'export')} {done}, {size(freed)} freed")
+    print(f"{cache.folder}: {count(len(gone), 'export')} {done}, {size(freed)} freed")
 
 
 def _update(options: argparse.Namespace) -> None:
-    from ..models.pins import of_hub, update
+    from ..models.source.pins import of_hub, update
     from ..site import named_models
     from ..terminal import progress
 
     named = of_hub(named_models(options.root), options.root)
-    unknown = set(options.ids) - {id for id, _ in named}
+    ids = ids_of(options)
+    unknown = ids - {id for id, _ in named}
     if unknown:
         from ..schema import suggest
 
+        known = sorted({id for id, _ in named})
         raise ModelError(
             f"no page of this site names a hub model {min(unknown)!r}",
-            hint=suggest(min(unknown), sorted({id for id, _ in named}), title="They name"),
+            hint=suggest(min(unknown), known, title="They name") if known else "They name none.",
         )
-    wanted = [pair for pair in named if not options.ids or pair[0] in options.ids]
+    wanted = [pair for pair in named if not ids or pair[0] in ids]
     with progress("Asking") as say:
         moves = update(options.root, wanted, named, say)
     for move in moves:
@@ -250,63 +237,6 @@ def _update(options: argparse.Namespace) -> None:
         print(f"{move.id} ({move.revision}): {became}")
     if not moves:
         print("This site names no model of the hub.")
-
-
-# -- what is meant -----------------------------------------------------------------------------
-
-
-def _cache() -> Path:
-    from ..config import cache_folder
-
-    return cache_folder()
-
-
-def _pages_by_key(root: Path) -> dict[str, list[str]]:
-    """The key of every export that the site in `root` names → its pages, or sitegen.toml."""
-    from ..config import FILE_NAME
-    from ..models import key_of
-    from ..site import named_models
-
-    found = {}
-    for spec, named in named_models(root).items():
-        try:
-            key = key_of(spec, root=root, cache=_cache(), texts=named.texts)
-        except ModelError:  # a folder that is not whole: it has no export
-            continue
-        if key is not None:
-            pages = [page.relative_to(root).as_posix() for page in named.pages]
-            found[key] = sorted(pages) or [FILE_NAME]
-    return found
-
-
-def _meant(options: argparse.Namespace) -> dict[ModelSpec, Sequence[str]]:
-    """The models that ID and the options name, as the site spells them out where it does, and the
-    texts that decide about a pruned vocabulary."""
-    from ..config import ModelSpec
-    from ..errors import Where
-    from ..schema import validate
-    from ..site import named_models
-
-    changes = {
-        key: value
-        for key in ("revision", "quantization", "context")
-        if (value := getattr(options, key)) is not None
-    }
-    asked: list[tuple[dict[str, Any], Sequence[str]]] = [
-        (spec.model_dump(exclude_unset=True), named.texts)
-        for spec, named in named_models(options.root).items()
-        if options.id == spec.id or options.id in named.places
-    ]
-    return {
-        validate(
-            ModelSpec,
-            values | changes,
-            locate=lambda keys, _: Where(f"--{keys[0]}" if keys else options.id),
-            error=ModelError,
-            subject="the options",
-        ): texts
-        for values, texts in asked or [({"id": options.id}, ())]
-    }
 
 
 # -- what is printed ---------------------------------------------------------------------------
@@ -326,20 +256,44 @@ def _export_values(export: Export, pages: dict[str, list[str]]) -> dict[str, obj
     }
 
 
-def _print_json(values: object) -> None:
-    json.dump(values, sys.stdout, indent=2, ensure_ascii=False)
-    print()
-
-
-def _print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as what they hold; nothing is cut off, so that a line can be searched."""
-    table = [tuple(name.upper() for name in head)] if head else []
-    table += [tuple(row) for row in rows]
-    if len(table) == 1 and head:
+def _print_descriptions(found: Sequence[Description], as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(each) for each in found])
         return
-    widths = [max(len(row[n]) for row in table) for n in range(len(table[0]))]
-    for row in table:
-        print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    for number, each in enumerate(found):
+        if number:
+            print()
+        context = "not known" if each.context_length is None else f"{each.context_length} tokens"
+        rows = [
+            ("model", each.id),
+            ("revision", each.revision or NONE),
+            ("architecture", each.architecture),
+            ("parameters", f"{each.parameters:,}"),
+            ("context", context),
+            ("licence", each.licence or "not named in the model card"),
+            ("weights", f"{size(each.source_bytes)} as published"),
+            ("quantization", each.quantization),
+            *_vocabulary_rows(each),
+            ("exported", "yes" if each.exported else each.problem or "not yet"),
+        ]
+        print_rows((), rows)
+        print()
+        sizes = {name: size(download) for name, download in each.variants.items()}
+        if each.quality is None:
+            print_rows(VARIANT_HEAD[:2], [(n, f"about {shown}") for n, shown in sizes.items()])
+        else:
+            print_rows(VARIANT_HEAD, [variant_row(n, sizes[n], q) for n, q in each.quality.items()])
+
+
+def _vocabulary_rows(found: Description) -> list[tuple[str, str]]:
+    kept = found.vocabulary
+    if kept is None:
+        return []
+    saved = ", ".join(f"{size(number)} of {name}" for name, number in kept["bytes_saved"].items())
+    return [
+        ("vocabulary", f"{kept['kept']:,} of {kept['tokens']:,} tokens"),
+        ("saved", f"about {saved}"),
+    ]
 
 
 def _together(exports: Collection[Export]) -> int:
@@ -348,15 +302,3 @@ def _together(exports: Collection[Export]) -> int:
     for export in exports:
         files.update(export.files)
     return sum(files.values())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
-
-
-def size(count: int) -> str:
-    """Bytes as a reader's browser and a host's limits count them: 1 MB = 1,000,000."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"

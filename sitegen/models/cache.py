@@ -19,29 +19,22 @@ import functools
 import hashlib
 import importlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import shutil
-import tempfile
 import threading
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sitegen.config import ModelSpec
 from sitegen.digests import Digests, write_atomically
 from sitegen.errors import ModelError
+from sitegen.models.samples import NO_SAMPLES, Samples
 from sitegen.models.source import Source, unreadable
-
-if TYPE_CHECKING:
-    from sitegen.models.sample import Sample
-
-CAN_LOCK = importlib.util.find_spec("fcntl") is not None  # not on Windows
-
-ABANDONED_S = 24 * 3600  # age at which a staging folder belongs to a build that was killed
+from sitegen.models.staging import CAN_LOCK, staging
+from sitegen.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -61,9 +54,9 @@ class Cache:
         """What is remembered of source files that were hashed before."""
         return Digests(self.folder / "digests.json")
 
-    def key(self, source: Source, spec: ModelSpec, sample: Sample | None = None) -> str:
+    def key(self, source: Source, spec: ModelSpec, samples: Samples = NO_SAMPLES) -> str:
         """SHA-256 of what an export is made from: source bytes, spec, this package's own sources,
-        and the sample text that decides about a pruned vocabulary.
+        and what of the author's own text decides about it.
 
         Files of a pinned commit count by the hashes that the hub gave: they need not be here.
         Raises ModelError for a file that cannot be read.
@@ -86,9 +79,8 @@ class Cache:
             "revision": source.revision,
             "spec": spec.model_dump(),
             "exporter": exporter(),
+            **samples.digests(),
         }
-        if sample is not None:
-            parts["sample"] = sample.digest()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def entry(self, key: str) -> dict[str, Any] | None:
@@ -97,7 +89,7 @@ class Cache:
         try:
             entry = json.loads(self._entry(key).read_text(encoding="utf-8"))
             whole = all(isinstance(entry[key], dict) for key in ("manifest", "files", "packages"))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return entry if whole else None
 
@@ -121,22 +113,16 @@ class Cache:
         return Model(entry["manifest"], files)
 
     @contextlib.contextmanager
-    def staging(self, key: str | None = None) -> Iterator[Path]:
+    def staging(self, key: str | None = None, say: Progress = silent) -> Iterator[Path]:
         """A folder for work under way, gone afterwards.
 
         key: of an export. Its folder stays when the program is interrupted or killed, for the next
-        build to go on with, and builds of one key wait for each other.
+        build to go on with, and builds of one key wait for each other, which `say` is told.
         Raises ModelError when the disk is full, the cache cannot be written, or a source file
         cannot be read.
         """
-        parent = self.folder / "staging"
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            for old in parent.iterdir():
-                with contextlib.suppress(OSError):
-                    if time.time() - old.stat().st_mtime > ABANDONED_S:
-                        shutil.rmtree(old)
-            with _locked(parent / key) if key and CAN_LOCK else _temporary(parent) as folder:
+            with staging(self.folder / "staging", key, say) as folder:
                 yield folder
         except BrokenPipeError:
             raise  # whoever was told of the progress has gone
@@ -154,17 +140,24 @@ class Cache:
         manifest: Mapping[str, Any],
         staged: Iterable[Path],
         packages: Mapping[str, str],
+        vocabulary: Mapping[str, Any] | None = None,
     ) -> Model:
         """Move an export's files (`<sha256>.bin`) out of staging, then enter it under its key.
 
-        packages: what it was made with besides sitegen, by version; see `load`.
+        packages: what it was made with besides sitegen, by version; see `load`; vocabulary: what
+        pruning it came to, for reports.
         """
         self.files.mkdir(parents=True, exist_ok=True)
         sizes = {}
         for path in staged:
             sizes[path.stem] = path.stat().st_size
             path.replace(self.path(path.stem))
-        entry = {"manifest": manifest, "files": sizes, "packages": dict(packages)}
+        entry = {
+            "manifest": manifest,
+            "files": sizes,
+            "packages": dict(packages),
+            "vocabulary": vocabulary,
+        }
         write_atomically(self._entry(key), json.dumps(entry).encode())
         return Model(manifest, {sha256: self.path(sha256) for sha256 in sizes})
 
@@ -200,14 +193,12 @@ class Cache:
         try:
             for key in [] if pretend else keys:
                 self._entry(key).unlink(missing_ok=True)
-            for path in [p for p in self.files.glob("*") if p.stem not in needed]:
-                freed += path.stat().st_size
+            unneeded = [path for path in self.files.glob("*") if path.stem not in needed]
+            for path in [*unneeded, *(self.folder / "staging").glob("*")]:
+                inside = path.rglob("*") if path.is_dir() else [path]
+                freed += sum(each.stat().st_size for each in inside if each.is_file())
                 if not pretend:
-                    path.unlink()
-            for folder in (self.folder / "staging").glob("*"):
-                freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-                if not pretend:
-                    shutil.rmtree(folder)
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as error:
             raise self._unwritable(error) from error
         return freed
@@ -239,7 +230,7 @@ class Cache:
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):  # a cache that may only be read: nobody deletes
                 self.folder.mkdir(parents=True, exist_ok=True)
-                file = held.enter_context((self.folder / "lock").open("ab"))
+                file = held.enter_context((self.folder / "lock").open("a+b"))
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
                 except BlockingIOError:
@@ -269,36 +260,6 @@ def _changed(package: tuple[str, str]) -> bool:
         return importlib.metadata.version(name) != version
     except importlib.metadata.PackageNotFoundError:
         return False
-
-
-@contextlib.contextmanager
-def _temporary(parent: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[Path]:
-    """The folder for nobody else, whether it is new or was left by an interrupted program."""
-    import fcntl
-
-    while True:
-        folder.mkdir(exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        # Who held it until now has deleted it, unless it was interrupted.
-        if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
-            break
-        os.close(handle)
-    try:
-        yield folder
-    except Exception:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(handle)
 
 
 def _import_exporter() -> None:

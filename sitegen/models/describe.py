@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from sitegen.config import ModelSpec
 from sitegen.errors import ModelError
 from sitegen.models import key_of
 from sitegen.models.cache import Cache
-from sitegen.models.hub import Hub
-from sitegen.models.lock import DEFAULT_REVISION
 from sitegen.models.source import Source, find_here, newest, of_pin
+from sitegen.models.source.hub import Hub
+from sitegen.models.source.lock import DEFAULT_REVISION
 from sitegen.progress import Progress, silent
+from sitegen.texts import SILENCE, Texts
 
 FIRST_BYTES = 1 << 18  # of a weights file, where most headers end
 
@@ -34,6 +35,8 @@ class Description:
     quantization: str
     variants: Mapping[str, int]  # name → bytes that a reader downloads
     exported: bool  # else the bytes are an estimate
+    quality: Mapping[str, Mapping[str, float]] | None  # name → as in the manifest; of an export
+    vocabulary: Mapping[str, Any] | None  # of an export that was pruned: see `original.Dropped`
     source_bytes: int  # of the weights as they were published
     problem: str | None = None  # why it cannot be exported
 
@@ -43,7 +46,7 @@ def describe(
     *,
     root: Path,
     cache: Path,
-    texts: Sequence[str] = (),
+    texts: Texts = SILENCE,
     progress: Progress = silent,
 ) -> Description:
     """The model that `spec` names, from its export where there is one; raises ModelError.
@@ -58,11 +61,12 @@ def describe(
         key = key_of(spec, root=root, cache=cache, texts=texts)
         entry = None if key is None else store.entry(key)
         if entry is not None:
-            return _of_manifest(entry["manifest"], _source_bytes(source))
+            return _of_entry(entry, _source_bytes(source))
     return _of_source(source, spec, store)
 
 
-def _of_manifest(manifest: Mapping[str, Any], source_bytes: int) -> Description:
+def _of_entry(entry: Mapping[str, Any], source_bytes: int) -> Description:
+    manifest = entry["manifest"]
     return Description(
         id=manifest["id"],
         revision=manifest["revision"],
@@ -73,16 +77,18 @@ def _of_manifest(manifest: Mapping[str, Any], source_bytes: int) -> Description:
         quantization=manifest["quantization"],
         variants={variant["name"]: variant["bytes"] for variant in manifest["variants"]},
         exported=True,
+        quality={variant["name"]: variant["quality"] for variant in manifest["variants"]},
+        vocabulary=entry.get("vocabulary"),
         source_bytes=source_bytes,
     )
 
 
 def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
-    from sitegen.models import optimum
     from sitegen.models.families import known, read_decoder
     from sitegen.models.fields import read_json
     from sitegen.models.manifest import licence_id
-    from sitegen.models.variants import WEIGHT_BYTES, variants
+    from sitegen.models.quantization.variants import WEIGHT_BYTES, variants
+    from sitegen.models.tracing import optimum
 
     files = source.files
     if source.pin is not None:
@@ -109,6 +115,8 @@ def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
             for variant in variants(spec.quantization)
         },
         exported=False,
+        quality=None,
+        vocabulary=None,
         source_bytes=_source_bytes(source),
         problem=problem,
     )
@@ -122,15 +130,20 @@ def _source_bytes(source: Source) -> int:
 
 def _parameters(source: Source, path: Path) -> int:
     """How many numbers a safetensors file holds, by its header. Format: see `weights`."""
+    from sitegen.models.weights import MAX_HEADER_BYTES
+
     beginning = _beginning(source, path, FIRST_BYTES)
     end = 8 + int.from_bytes(beginning[:8], "little")
-    if end > len(beginning) == FIRST_BYTES:
+    if FIRST_BYTES < end <= 8 + MAX_HEADER_BYTES:
         beginning = _beginning(source, path, end)
     try:
         header = json.loads(beginning[8:end])
         header.pop("__metadata__", None)
-        return sum(math.prod(tensor["shape"]) for tensor in header.values())
-    except (ValueError, KeyError, TypeError, AttributeError):
+        shapes = [tensor["shape"] for tensor in header.values()]
+        if not all(type(side) is int and side >= 0 for shape in shapes for side in shape):
+            raise ValueError
+        return sum(map(math.prod, shapes))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ModelError("the file is not safetensors, or it is damaged", where=path) from None
 
 

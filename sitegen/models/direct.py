@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitegen.errors import ModelError
-from sitegen.models.blockwise import Blocks
-from sitegen.models.calibrate import Calibration, Rounding
+from sitegen.models.calibration.calibrate import Calibration, Rounding
+from sitegen.models.calibration.parallel import without_blas_threads
 from sitegen.models.families import Decoder, read_decoder
 from sitegen.models.fields import read_json
 from sitegen.models.graph import Graph
-from sitegen.models.inventory import Inventory, LayerCache
+from sitegen.models.network.inventory import Inventory, LayerCache
+from sitegen.models.quantization.blockwise import Blocks
+from sitegen.models.quantization.variants import Variant
 from sitegen.models.shards import ShardWriter
 from sitegen.models.source import Source
-from sitegen.models.variants import Variant
 from sitegen.models.weights import Float32, Selection, Tensor, open_weights, require_numbers
 
 
@@ -32,7 +33,7 @@ class Direct:
     decoder: Decoder
     inventory: Inventory
     weights: Mapping[str, Tensor]
-    rounded: Mapping[str, Sequence[Blocks]] = dataclasses.field(default_factory=dict)
+    rounded: Mapping[str, Iterable[Blocks]] = dataclasses.field(default_factory=dict)
     """Matrices by name, as a calibration has rounded them to int4."""
 
     @classmethod
@@ -56,10 +57,10 @@ class Direct:
         weights = {**self.weights, **rows}
         return dataclasses.replace(self, decoder=decoder, inventory=inventory, weights=weights)
 
-    def calibrated(self, variant: Variant, pages: Sequence[Sequence[int]]) -> Self:
-        """The same model, its int4 matrices rounded for what they are given by these tokens."""
-        rounding = Rounding(variant)
-        self.decoder.forward(Calibration(self.weights, pages, rounding))
+    def calibrated(self, passages: Sequence[Sequence[int]], rounding: Rounding) -> Self:
+        """The same model, its matrices rounded for what they are given by these tokens."""
+        with without_blas_threads():
+            self.decoder.forward(Calibration(self.weights, passages, rounding))
         return dataclasses.replace(self, rounded=rounding.found)
 
     @property
@@ -73,6 +74,10 @@ class Direct:
     @property
     def layers(self) -> Sequence[LayerCache]:
         return self.inventory.layers
+
+    @property
+    def short_context(self) -> int | None:
+        return self.inventory.short_context
 
     @property
     def parameters(self) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from sitegen.models.inventory import LayerCache
+from sitegen.models.network.inventory import LayerCache
+from sitegen.models.quantization.variants import Variant
 from sitegen.models.shards import ShardWriter
-from sitegen.models.variants import Variant
 from sitegen.models.weights import Float32
 
 
@@ -28,6 +28,10 @@ class Exportable(Protocol):
     @property
     def layers(self) -> Sequence[LayerCache]:
         """What each layer keeps between tokens."""
+
+    @property
+    def short_context(self) -> int | None:
+        """See `Inventory`."""
 
     @property
     def parameters(self) -> int: ...

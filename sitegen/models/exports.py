@@ -15,8 +15,12 @@ from sitegen.progress import Progress
 
 if TYPE_CHECKING:
     from sitegen.models import manifest as wire
-    from sitegen.models.inventory import LayerCache
-    from sitegen.models.runner import Runner
+    from sitegen.models.network.inventory import LayerCache
+    from sitegen.models.verification.runner import Runner
+
+
+SHOWN = {"id", "revision", "quantization", "context_length", "variants"}
+"""Of a manifest: what tells exports apart. One without them was made by a much older sitegen."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def listed(cache: Cache) -> list[Export]:
     found = []
     for key in cache.keys():
         entry = cache.entry(key)
-        if entry is not None:
+        if entry is not None and entry["manifest"].keys() >= SHOWN:
             found.append(Export(key, entry["manifest"], entry["files"], cache.last_used(key)))
     return sorted(found, key=lambda export: (export.manifest["id"], -export.used))
 
@@ -104,16 +108,12 @@ def verify(export: Export, cache: Cache, say: Progress) -> Verdict:
 
 def _answers(manifest: wire.Manifest, variant: wire.Variant, cache: Cache, folder: Path) -> bool:
     """Whether a variant, joined from its shards, still gives the tokens of its self-check."""
-    from sitegen.models.shards import COPY_BYTES
+    from sitegen.models.shards import File, join
 
     joined = folder / variant.name
     joined.mkdir()
-    weights = joined / variant.weights.name
-    with weights.open("wb") as whole:
-        for shard in variant.weights.shards:
-            with cache.path(shard.sha256).open("rb") as part:
-                while block := part.read(COPY_BYTES):
-                    whole.write(block)
+    shards = [File(shard.sha256, shard.bytes) for shard in variant.weights.shards]
+    join(cache.files, shards, joined / variant.weights.name)
     runner = runner_of(manifest, variant, cache.path(variant.graph.sha256).read_bytes(), joined)
     check = variant.self_check
     logits, past = runner.forward(check.prompt_ids, runner.empty(), 1)
@@ -128,8 +128,8 @@ def runner_of(
     manifest: wire.Manifest, variant: wire.Variant, graph: bytes, weights: Path
 ) -> Runner:
     from sitegen.models.jobs import CORES_EACH
-    from sitegen.models.runner import Runner
-    from sitegen.models.variants import variants
+    from sitegen.models.quantization.variants import variants
+    from sitegen.models.verification.runner import Runner
 
     recipe = Quantization(recipe=manifest.quantization)
     made = next(v for v in variants(recipe) if v.name == variant.name)
@@ -138,8 +138,8 @@ def runner_of(
 
 def _layers(manifest: wire.Manifest) -> list[LayerCache]:
     """What `manifest.layer_cache` was made from."""
-    from sitegen.models import inventory
     from sitegen.models import manifest as wire
+    from sitegen.models.network import inventory
 
     return [
         inventory.AttentionCache(layer.heads, layer.head_dim)

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sitegen.config import Recipe
 from sitegen.errors import ModelError
-from sitegen.models import inventory, shards
+from sitegen.models import shards
+from sitegen.models.network import inventory
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Natural = Annotated[int, Field(ge=0, strict=True)]
@@ -122,6 +123,7 @@ class Manifest(Record):
     licence: Licence
     quantization: Recipe
     context_length: Positive
+    short_context: Positive | None
     vocab_size: Positive
     cache: Annotated[tuple[LayerCache, ...], Field(min_length=1)]
     tokenizer: Tokenizer

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -69,14 +69,12 @@ class Tensor:
         with self.path.open("rb") as file:
             return self._rows(file, start, self.shape[0] if stop is None else stop)
 
-    def blocks(self, ranges: Sequence[tuple[int, int]] = ()) -> Iterator[Float32]:
-        """The rows of `ranges` one after the other, or all, a cache-sized block at a time; raises
-        as `rows` does."""
+    def blocks(self) -> Iterator[Float32]:
+        """All rows, a cache-sized block at a time; raises as `rows` does."""
         step = max(1, BLOCK_ELEMENTS // max(1, math.prod(self.shape[1:])))
         with self.path.open("rb") as file:
-            for first, last in ranges or [(0, self.shape[0])]:
-                for start in range(first, last, step):
-                    yield self._rows(file, start, min(start + step, last))
+            for start in range(0, self.shape[0], step):
+                yield self._rows(file, start, start + step)
 
     def _rows(self, file: BufferedReader, start: int, stop: int) -> Float32:
         height, *rest = self.shape

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sitegen.digests import write_atomically
+from sitegen.digests import sha256_of, write_atomically
 from sitegen.models.exportable import Exportable
-from sitegen.models.onnx_graph import EXTERNAL_NAME
-from sitegen.models.quantize import Storage
+from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
+from sitegen.models.quantization.quantize import Storage
+from sitegen.models.quantization.variants import WEIGHT_BYTES, Variant
 from sitegen.models.shards import File, ShardWriter, join, write_file
-from sitegen.models.variants import WEIGHT_BYTES, Variant
 from sitegen.progress import Amount, Progress
 
 
@@ -31,6 +31,11 @@ class Written:
     def graph(self, variant: Variant) -> bytes:
         """The ONNX model of one of the variants."""
         return (self.folder / f"{self.graphs[variant].sha256}.bin").read_bytes()
+
+
+def is_written(members: Sequence[Variant], folder: Path) -> bool:
+    """Whether `write` would find the weights file written."""
+    return _read(folder / f"{members[0].storage}.json", members) is not None
 
 
 def write(
@@ -61,17 +66,17 @@ def write(
 def _read(
     record: Path, members: Sequence[Variant]
 ) -> tuple[dict[Variant, File], list[File]] | None:
-    """What an earlier build wrote down when it had written all; None when a file is missing."""
+    """What an earlier build wrote down when it had written all; None when a file is missing, or
+    not what it was: the power may have failed before the disk had it."""
     try:
         kept = json.loads(record.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        graphs = {variant: File(**kept["graphs"][variant.name]) for variant in members}
+        shards = [File(**shard) for shard in kept["shards"]]
+        for file in (*graphs.values(), *shards):
+            if sha256_of(record.parent / f"{file.sha256}.bin") != file.sha256:
+                return None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    graphs = {variant: File(**kept["graphs"][variant.name]) for variant in members}
-    shards = [File(**shard) for shard in kept["shards"]]
-    for file in (*graphs.values(), *shards):
-        path = record.parent / f"{file.sha256}.bin"
-        if not path.is_file() or path.stat().st_size != file.bytes:
-            return None
     return graphs, shards
 
 

@@ -18,7 +18,7 @@ from tiny_models import VOCAB
 
 from sitegen.config import ModelSpec, Quantization
 from sitegen.models import Model, prepare
-from sitegen.models.verify import distance
+from sitegen.models.verification.verify import distance
 from sitegen.models.weights import Float32
 
 PROMPT = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 40)]
@@ -52,7 +52,7 @@ class Site:
     root: Path
     cache: Path
     url: str
-    pages: dict[str, Any] = field(default_factory=dict)
+    pages: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def export(self, name: str, quantization: Quantization) -> Model:
         if not (self.root / name).exists():
@@ -60,19 +60,21 @@ class Site:
         spec = ModelSpec(id=f"./{name}", quantization=quantization)
         return prepare(spec, root=self.root, cache=self.cache)
 
-    def page(self, backend: str) -> Any:
-        if backend not in self.pages:
-            page = open_in(self.browser.new_context(), self.url, WITHOUT_SUBGROUPS)
+    def page(self, backend: str, script: str = WITHOUT_SUBGROUPS) -> Any:
+        if (backend, script) not in self.pages:
+            page = open_in(self.browser.new_context(), self.url, script)
             page.evaluate(START, {"wasm": "wasm", "webgpu": "jspi"}[backend])
-            self.pages[backend] = page
-        return self.pages[backend]
+            self.pages[backend, script] = page
+        return self.pages[backend, script]
 
-    def answer(self, model: Model, variant: str, backend: str) -> Answer:
+    def answer(
+        self, model: Model, variant: str, backend: str, script: str = WITHOUT_SUBGROUPS
+    ) -> Answer:
         for sha256, path in model.files.items():
             shutil.copyfile(path, self.root / "site" / "_sitegen" / "files" / f"{sha256}.bin")
         task = {"variant": variant, "backend": backend, "count": COUNT[backend]}
         task |= {"manifest": model.manifest, "prompt": PROMPT, "parts": PARTS}
-        found = self.page(backend).evaluate("(task) => engine.answer(task)", task)
+        found = self.page(backend, script).evaluate("(task) => engine.answer(task)", task)
         logits, parted = (np.array(found.pop(key), np.float32) for key in ("logits", "parted"))
         return Answer(logits=logits, parted=parted, **found)
 

@@ -42,9 +42,9 @@ class PythonSequence:
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
         )
-        self._length = 0
+        self._short, self._ids = model.manifest["short_context"], list[int]()
         # By their names and shapes in the graph: the browser goes by the manifest.
-        self._past = {
+        self._empty = self._past = {
             tensor.name: np.zeros(
                 [length if isinstance(length, int) else 0 for length in tensor.shape],
                 chosen["dtype"],
@@ -55,10 +55,13 @@ class PythonSequence:
 
     def run(self, ids: Sequence[int]) -> Float32:
         """Append ids; logits (vocab,) after the last."""
-        self._length += len(ids)
+        before = len(self._ids)
+        self._ids += ids
+        if self._short is not None and before <= self._short < len(self._ids):
+            self._past, ids = self._empty, self._ids
         feeds: dict[str, Any] = {
             "input_ids": np.array([ids], np.int64),
-            "attention_mask": np.ones((1, self._length), np.int64),
+            "attention_mask": np.ones((1, len(self._ids)), np.int64),
             "num_logits_to_keep": np.array(1, np.int64),
         }
         names = [name.replace("past_key_values", "present") for name in self._past]

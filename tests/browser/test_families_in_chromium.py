@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny_families
 from conftest import open_in
@@ -27,7 +28,7 @@ from test_engine import generate, load
 from tokenizers import Tokenizer
 
 from sitegen.models.families import known
-from sitegen.models.verify import distance
+from sitegen.models.verification.verify import distance
 
 pytestmark = pytest.mark.browser
 
@@ -95,6 +96,35 @@ def test_int4_by_webgpu(site: Site, name: str) -> None:
     model = site.export(name, "q4")
     found = site.answer(model, "webgpu-f32", "webgpu")
     require_equal(found, lambda: PythonSequence(model, "webgpu-f32", exact=True))
+
+
+def test_beyond_the_short_context_all_keys_are_computed_again(site: Site) -> None:
+    """Phi-3 turns all positions of a longer sequence by other angles, cached ones too."""
+    folder = site.root / "turning"
+    tiny_families.write(folder, "phi3-longrope-short", original_max_position_embeddings=50)
+    model = site.export("turning", "fp32")
+    assert model.manifest["short_context"] == 50
+    found = site.answer(model, "fp32", "wasm")
+    ids = PROMPT + found.ids[:-1]
+    lengths = range(len(PROMPT), len(ids) + 1)
+    expected = [reference_logits(folder, ids[:length])[-1] for length in lengths]
+    assert lengths[0] < 50 < lengths[-1]
+    assert distance(found.logits, np.array(expected)) < 1e-5
+
+
+def test_an_adapter_with_a_wrong_kernel_for_many_tokens_is_found(site: Site) -> None:
+    """On this adapter as it is: what answers, answers right (see WITHOUT_SUBGROUPS). A model
+    without a chat template, whose prompt for WebAssembly would be too short to tell."""
+    folder = site.root / "base"
+    tiny_families.write(folder, "llama")
+    (folder / "tokenizer_config.json").write_text("{}")
+    model = site.export("base", "fp32")
+    try:
+        found = site.answer(model, "fp32", "webgpu", script="")
+    except Exception as error:
+        assert "wrong answers to its test" in str(error)
+    else:
+        require_equal(found, lambda: PythonSequence(model, "fp32"))
 
 
 def require_reference(site: Site, name: str, found: Answer) -> None:

@@ -11,8 +11,8 @@ from engine_site import PROMPT, Site, require_equal, require_tokens, site
 from python_engine import PythonSequence
 from untabled_models import write_transformer
 
-from sitegen.models import optimum
-from sitegen.models.verify import distance
+from sitegen.models.tracing import optimum
+from sitegen.models.verification.verify import distance
 
 if not optimum.versions():
     reason = "the extra is not installed: `make parity` installs it"

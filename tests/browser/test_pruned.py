@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from sitegen.config import ModelSpec
 from sitegen.models import Model, prepare
+from sitegen.texts import Texts
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +27,7 @@ CHINESE = "今天天气很好"  # of which no token has stayed but bytes
 @pytest.fixture(scope="module")
 def pruned(author: Path, export_cache: Path) -> Model:
     spec = ModelSpec.model_validate({"id": "./tiny", "quantization": "fp32", "vocabulary": "prune"})
-    return prepare(spec, root=author, cache=export_cache, texts=[ENGLISH])
+    return prepare(spec, root=author, cache=export_cache, texts=Texts((ENGLISH,)))
 
 
 @pytest.fixture(scope="module")

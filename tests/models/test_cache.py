@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from tiny_models import write_model
 from sitegen.config import ModelSpec
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
-from sitegen.models.cache import ABANDONED_S, Cache
+from sitegen.models.cache import Cache
+from sitegen.models.staging import ABANDONED_S, CAN_LOCK
 
 PREPARE = """
 import sys
@@ -127,7 +129,7 @@ def test_a_damaged_entry_is_made_again(root: Path, text: str) -> None:
 
 def test_damaged_digests_are_made_again(root: Path) -> None:
     model = ready(root)
-    (root / "cache" / "digests.json").write_text("[[")
+    (root / "cache" / "digests.json").write_text("[" * 100_000)
     said: list[str] = []
     assert ready(root, said).manifest == model.manifest
     assert said == []
@@ -143,6 +145,62 @@ def test_two_builds_at_once(root: Path) -> None:
     said: list[str] = []
     ready(root, said)
     assert said == []
+
+
+@pytest.mark.skipif(not CAN_LOCK, reason="there, two builds export the same model twice")
+def test_waiting_for_another_build_is_said_once(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from sitegen.models import Cache\n"
+        "with Cache(Path(sys.argv[1])).staging('key') as folder:\n"
+        "    (folder / 'theirs').touch(); print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdin is not None and other.stdout is not None
+        other.stdout.readline()
+        said: list[str] = []
+
+        def say(sentence: str) -> None:
+            said.append(sentence)
+            other.stdin.close()  # type: ignore[union-attr]
+
+        with Cache(tmp_path).staging("key", say) as folder:
+            assert list(folder.iterdir()) == []
+    assert said == ["waiting for another build that is exporting it"]
+
+
+@pytest.mark.skipif(not CAN_LOCK, reason="there, the folder has another name every time")
+def test_a_folder_that_comes_and_goes_under_who_wants_it(tmp_path: Path) -> None:
+    """A build that ends deletes the folder between any two steps of the next one."""
+    cache, failed = Cache(tmp_path), list[BaseException]()
+
+    def work() -> None:
+        try:
+            for _ in range(200):
+                with cache.staging("key") as folder:
+                    (folder / "mine").touch(exist_ok=False)
+        except (ModelError, OSError) as error:
+            failed.append(error)
+
+    builds = [threading.Thread(target=work) for _ in range(4)]
+    for build in builds:
+        build.start()
+    for build in builds:
+        build.join()
+    assert not failed
+
+
+@pytest.mark.skipif(not CAN_LOCK, reason="there, the folder has another name every time")
+def test_an_export_that_goes_on_is_not_taken_for_abandoned(tmp_path: Path) -> None:
+    cache, long_ago = Cache(tmp_path), time.time() - ABANDONED_S + 5
+    (tmp_path / "staging" / "key").mkdir(parents=True)
+    os.utime(tmp_path / "staging" / "key", (long_ago, long_ago))
+    with cache.staging("key") as folder:
+        assert time.time() - folder.stat().st_mtime < 3600
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:

@@ -30,13 +30,13 @@ import sitegen.models
 from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
-from sitegen.models.blockwise import quantize_blocks
 from sitegen.models.families import read_decoder
-from sitegen.models.onnx_graph import EXTERNAL_NAME
-from sitegen.models.runner import Runner
+from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
+from sitegen.models.quantization.blockwise import quantize_blocks
+from sitegen.models.quantization.variants import variants
 from sitegen.models.shards import File, join
-from sitegen.models.variants import variants
-from sitegen.models.verify import distance
+from sitegen.models.verification.runner import Runner
+from sitegen.models.verification.verify import distance
 from sitegen.models.weights import open_weights
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -313,7 +313,10 @@ def test_the_next_build_goes_on_after_an_interrupted_one(tmp_path: Path, moment:
         assert "int8" in whole
 
 
-def test_weights_of_an_interrupted_build_that_are_damaged_are_written_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped", "no record"])
+def test_weights_of_an_interrupted_build_that_are_damaged_are_written_again(
+    tmp_path: Path, damage: str
+) -> None:
     def interrupt(sentence: str) -> None:
         if "verifying" in sentence:
             raise KeyboardInterrupt
@@ -323,8 +326,14 @@ def test_weights_of_an_interrupted_build_that_are_damaged_are_written_again(tmp_
         prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c", progress=interrupt)
     [left] = (tmp_path / "c" / "staging").iterdir()
     for record in left.glob("int?.json"):
-        shard = json.loads(record.read_text())["shards"][0]["sha256"]
-        (left / f"{shard}.bin").write_bytes(b"")
+        shard = left / f"{json.loads(record.read_text())['shards'][0]['sha256']}.bin"
+        data = shard.read_bytes()
+        if damage == "cut":
+            shard.write_bytes(data[:-1])
+        elif damage == "flipped":
+            shard.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        else:  # what a power failure leaves of a file that was renamed into place
+            record.write_bytes(b"")
     export = prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "c")
     for sha256, path in export.files.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256

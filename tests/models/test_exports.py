@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -120,6 +121,50 @@ def test_what_nothing_needs_goes_in_any_case(root: Path, cache: Cache) -> None:
     assert prune(cache, keep, NOW) == ([], len(b"a build was killed here") + 3)
     assert set(cache.keys()) == keep
     assert not staging.exists()
+
+
+@pytest.fixture
+def interrupted(root: Path) -> Path:
+    """The staging folder of an export that was interrupted when half of it was written."""
+
+    def interrupt(sentence: str) -> None:
+        if "verifying" in sentence:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(
+            ModelSpec(id="./b", context=48), root=root, cache=root / "cache", progress=interrupt
+        )
+    [folder] = (root / "cache" / "staging").iterdir()
+    return folder
+
+
+def test_an_interrupted_export_is_no_export(cache: Cache, interrupted: Path) -> None:
+    assert len(listed(cache)) == 3
+    for export in listed(cache):
+        assert not verify(export, cache, silent).damaged
+    assert interrupted.is_dir(), "the next build goes on with it"
+
+
+def test_an_interrupted_export_is_pruned(root: Path, cache: Cache, interrupted: Path) -> None:
+    (interrupted.parent / ".DS_Store").write_bytes(b"a file viewer was here")
+    size = sum(path.stat().st_size for path in interrupted.parent.rglob("*") if path.is_file())
+    keep = {export.key for export in listed(cache)}
+    assert prune(cache, keep, NOW, pretend=True) == ([], size)
+    assert interrupted.is_dir()
+    assert prune(cache, keep, NOW) == ([], size)
+    assert list(interrupted.parent.iterdir()) == []
+    prepare(ModelSpec(id="./b", context=48), root=root, cache=root / "cache")
+    assert len(listed(cache)) == 4
+
+
+def test_an_export_without_what_is_shown_of_it_is_not_listed_and_goes(cache: Cache) -> None:
+    entry = {"manifest": {"version": 0}, "files": {}, "packages": {}}
+    (cache.folder / "models" / f"{'1' * 64}.json").write_text(json.dumps(entry))
+    assert len(listed(cache)) == 3
+    keep = {export.key for export in listed(cache)}
+    assert prune(cache, keep, NOW) == ([], 0)
+    assert set(cache.keys()) == keep
 
 
 def test_nothing_is_deleted_under_a_build(root: Path, cache: Cache) -> None:

@@ -32,6 +32,7 @@ def manifest() -> dict[str, Any]:
         "licence": {"id": None, "file": None, "card": FILE},
         "quantization": "q4",
         "context_length": 16,
+        "short_context": None,
         "vocab_size": 2,
         "cache": [{"kind": "attention", "heads": 1, "head_dim": 16}],
         "tokenizer": {
@@ -98,6 +99,7 @@ def test_both_sides_have_the_same_keys() -> None:
         (["parameters"], 0),
         (["quantization"], "q5"),
         (["context_length"], 1.5),
+        (["short_context"], 0),
         (["cache", 0, "heads"], 0),
         (["cache", 0, "kind"], "ring"),
         (["cache"], []),

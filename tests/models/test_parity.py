@@ -15,10 +15,10 @@ from tiny_models import VOCAB
 from sitegen.config import ModelSpec, Quantization
 from sitegen.models import prepare
 from sitegen.models.families import known, read_decoder
-from sitegen.models.onnx_graph import EXTERNAL_NAME
-from sitegen.models.runner import Runner
+from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
+from sitegen.models.quantization.variants import variants
 from sitegen.models.shards import File, join
-from sitegen.models.variants import variants
+from sitegen.models.verification.runner import Runner
 from sitegen.models.weights import open_weights
 
 reason = "parity compares with PyTorch, which is not installed: `make parity` installs it"

@@ -18,12 +18,13 @@ from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
 from sitegen.models.families import read_decoder
-from sitegen.models.onnx_graph import EXTERNAL_NAME
-from sitegen.models.runner import Runner
+from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
+from sitegen.models.quantization.variants import variants
 from sitegen.models.shards import File, join
-from sitegen.models.variants import variants
-from sitegen.models.verify import distance
+from sitegen.models.verification.runner import Runner
+from sitegen.models.verification.verify import distance
 from sitegen.models.weights import open_weights
+from sitegen.texts import Texts
 
 TEXT = "the an there in an inn: “the end” 12 é"
 RUSSIAN = "там и тут"
@@ -49,7 +50,7 @@ def with_cyrillic(folder: Path) -> Path:
 
 def export(root: Path, *texts: str, **spec: Any) -> Model:
     spec = ModelSpec(**{"id": "./m", "quantization": "fp32", "vocabulary": "prune", **spec})
-    return prepare(spec, root=root, cache=root / "cache", texts=texts)
+    return prepare(spec, root=root, cache=root / "cache", texts=Texts(texts))
 
 
 def tokenizer_of(model: Model) -> Tokenizer:
@@ -131,7 +132,7 @@ def test_what_is_said_of_it(tmp_path: Path) -> None:
     write(tmp_path / "m", hidden_size=2048, num_hidden_layers=1)
     said: list[str] = []
     spec = ModelSpec(id="./m", vocabulary={"keep": ["Latin"]})
-    texts = (TEXT, RUSSIAN)
+    texts = Texts((TEXT, RUSSIAN))
     prepare(spec, root=tmp_path, cache=tmp_path / "c", texts=texts, progress=said.append)
     assert [line for line in said if "vocabulary" in line] == [
         "M: pruning the vocabulary of 512 tokens",

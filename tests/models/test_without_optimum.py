@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_models import VOCAB, write_tokenizer
+from tiny_models import VOCAB, write_model, write_tokenizer
 
 from sitegen.config import ModelSpec
 from sitegen.errors import ModelError
-from sitegen.models import optimum, prepare
+from sitegen.models import prepare
+from sitegen.models.tracing import optimum, process
+from sitegen.models.tracing.slow_tokenizer import PACKAGES
 
 
 @pytest.mark.skipif(bool(optimum.versions()), reason="the extra is installed")
@@ -27,9 +29,31 @@ def test_without_the_extra_the_error_names_the_command(tmp_path: Path) -> None:
     assert error.value.hint.endswith("Most others with it: pip install 'sitegen[optimum]'")
 
 
+@pytest.mark.skipif(bool(process.versions(PACKAGES)), reason="the extra is installed")
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["tokenizer.model"], "tokenizer.model"),
+        (["vocab.json", "merges.txt"], "vocab.json, merges.txt"),
+    ],
+)
+def test_a_slow_tokenizer_names_the_command(tmp_path: Path, names: list[str], found: str) -> None:
+    folder = write_model(tmp_path / "m")
+    (folder / "tokenizer.json").unlink()
+    for name in names:
+        (folder / name).touch()
+    with pytest.raises(ModelError) as error:
+        prepare(ModelSpec(id="./m"), root=tmp_path, cache=tmp_path / "cache")
+    assert error.value.problem == (
+        "the model has no tokenizer.json, the file that turns text into tokens; it has "
+        f"{found}, which transformers can convert"
+    )
+    assert error.value.hint == "Let the build convert it: pip install 'sitegen[optimum]'"
+
+
 def test_an_end_without_an_answer_is_explained(tmp_path: Path) -> None:
     (tmp_path / "errors.txt").write_text("Traceback …\nMemoryError: 3 GiB\n", encoding="utf-8")
     with pytest.raises(ModelError, match="the export with PyTorch failed: MemoryError: 3 GiB"):
-        optimum.answer(tmp_path, 1, tmp_path)
+        optimum.WORK.answer(tmp_path, 1, tmp_path)
     with pytest.raises(ModelError, match="the system ended the export with PyTorch, most likely"):
-        optimum.answer(tmp_path, -9, tmp_path)
+        optimum.WORK.answer(tmp_path, -9, tmp_path)

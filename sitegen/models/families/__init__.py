@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from sitegen.models.fields import Fields, read_json
-from sitegen.models.inventory import Inventory
 from sitegen.models.network import Activation, Network, Norm, Projection, V
-from sitegen.models.reference import Reference
+from sitegen.models.network.inventory import Inventory
+from sitegen.models.network.reference import Reference
 from sitegen.models.weights import Float32, Tensor
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -112,6 +112,8 @@ def windows(
             raise fields.error(
                 "layer_types", f"holds {kind!r}; full_attention or sliding_attention is expected"
             )
+    if window is None and kinds and "sliding_attention" in kinds:
+        raise fields.error("layer_types", "holds 'sliding_attention', but no window is set")
     sliding = [k == "sliding_attention" for k in kinds] if kinds else map(slides, range(layers))
     return tuple(window if slide else None for slide in sliding)
 

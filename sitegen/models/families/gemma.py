@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 from sitegen.models.families import Decoder, activation, usual
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Norm, Projection, V, gated_mlp
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,12 @@ class Family(Decoder):
     @classmethod
     def read(cls, fields: Fields) -> Self:
         heads, kv_heads, head_dim = fields.heads(default_head_dim=256)
-        act = fields.values.get("hidden_activation") and "hidden_activation" or "hidden_act"
+        # The first configurations name another under `hidden_act` than the one trained with.
+        key = "hidden_activation" if fields.values.get("hidden_activation") else "hidden_act"
         return cls(
             **usual(fields, context=8192, epsilon=1e-6, norm=gemma_norm(fields), tied=True),
             intermediate=fields.integer("intermediate_size"),
-            activation=activation(fields, act, "gelu_pytorch_tanh"),
+            activation=activation(fields, key, "gelu_pytorch_tanh"),
             attention=Attention(heads, kv_heads, head_dim, read_rope(fields, head_dim)),
             attention_bias=fields.flag("attention_bias", False),
         )

@@ -13,7 +13,7 @@ from sitegen.models.families import Decoder, activation, usual, windows
 from sitegen.models.families.gemma import gemma_norm
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Projection, V, gated_mlp
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sitegen.models.families import Decoder, activation, usual, windows
 from sitegen.models.families.gemma import gemma_norm
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Projection, V, gated_mlp
-from sitegen.models.rope import Rope, plain, read_rope, scaled_rope
+from sitegen.models.network.rope import Rope, plain, read_rope, scaled_rope
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ class Family(Decoder):
                     far if window is None else near,
                     scale=fields.number("query_pre_attn_scalar", 256) ** -0.5,
                     window=window,
-                    softcap=fields.optional_number("attn_logit_softcapping"),
                 )
                 for window in seen
             ),

@@ -13,6 +13,14 @@ from sitegen.models.families import Decoder, activation
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Norm, Projection, V
 
+OTHER_NAMES = {
+    "hidden_size": "n_embd",
+    "max_position_embeddings": "n_positions",
+    "num_attention_heads": "n_head",
+    "num_hidden_layers": "n_layer",
+}
+"""What transformers also reads, and prefers."""
+
 
 @dataclass(frozen=True)
 class Family(Decoder):
@@ -24,6 +32,9 @@ class Family(Decoder):
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
+        values = fields.values
+        named = {name: values[other] for other, name in OTHER_NAMES.items() if other in values}
+        fields = Fields({**values, **named}, fields.where)
         heads, hidden = fields.integer("n_head", 12), fields.integer("n_embd", 768)
         if hidden % (heads * 8):
             raise fields.error(

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 from sitegen.models.families import Decoder, activation, usual
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Norm, Projection, V
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,7 @@ class Family(Decoder):
             raise fields.error("num_key_value_heads", f"is {kv_heads}, not the {heads} heads")
         norm = Norm(fields.number("layer_norm_eps", 1e-5), centred=True, bias=True)
         rope = read_rope(
-            fields,
-            head_dim,
-            theta=fields.number("rotary_emb_base", 10000.0),
-            share=fields.number("rotary_pct", 0.25),
+            fields, head_dim, share=0.25, theta_key="rotary_emb_base", share_key="rotary_pct"
         )
         return cls(
             **usual(fields, context=2048, epsilon=1e-5, norm=norm),

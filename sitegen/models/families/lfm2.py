@@ -11,7 +11,7 @@ from typing import Self
 from sitegen.models.families import Decoder, usual
 from sitegen.models.fields import Fields
 from sitegen.models.network import Attention, Network, Norm, Projection, V
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,15 @@ class Family(Decoder):
     def read(cls, fields: Fields) -> Self:
         heads, kv_heads, head_dim = fields.heads()
         norm = Norm(fields.number("norm_eps", 1e-5))
-        tied = fields.flag("tie_embedding", True)  # as the first checkpoints call it
-        sizes = usual(fields, context=128000, epsilon=1e-5, norm=norm, tied=tied)
+        sizes = usual(fields, context=128000, epsilon=1e-5, norm=norm, tied=True)
+        # What the first checkpoints call otherwise goes before the name it has now.
+        sizes["tied"] = fields.flag("tie_embedding", sizes["tied"])
+        theta_key = "theta" if "theta" in fields.values else "rope_theta"
+        rope = read_rope(fields, head_dim, theta=1e6, theta_key=theta_key)
         return cls(
             **sizes,
             intermediate=_intermediate(fields),
-            attention=Attention(heads, kv_heads, head_dim, read_rope(fields, head_dim, theta=1e6)),
+            attention=Attention(heads, kv_heads, head_dim, rope),
             attends=_layers_with_attention(fields, sizes["layers"]),
             length=fields.integer("conv_L_cache", 3, low=2),
             conv_bias=fields.flag("conv_bias", False),
@@ -63,20 +66,8 @@ class Family(Decoder):
         return net.linear(h, Projection(f"{at}self_attn.out_proj", self.hidden))
 
     def _convolve(self, net: Network[V], x: V, at: str, layer: int) -> V:
-        rows = self.hidden
-        before, after, x = (
-            net.linear(
-                x,
-                Projection(
-                    f"{at}conv.in_proj",
-                    rows,
-                    self.conv_bias,
-                    ranges=((part * rows, (part + 1) * rows),),
-                    stored_rows=3 * rows,
-                ),
-            )
-            for part in range(3)
-        )
+        packed = Projection.parts(f"{at}conv.in_proj", 3, self.hidden, self.conv_bias)
+        before, after, x = (net.linear(x, each) for each in packed)
         h = net.multiply(before, x)
         h = net.convolution(h, f"{at}conv.conv", self.length, layer, bias=self.conv_bias)
         h = net.multiply(after, h)

@@ -12,7 +12,7 @@ from typing import Self
 from sitegen.models.families import Decoder, activation, usual
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Projection, V, gated_mlp
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)

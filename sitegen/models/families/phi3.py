@@ -12,7 +12,7 @@ from typing import Self
 from sitegen.models.families import Decoder, activation, usual
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Projection, V
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,9 @@ class Family(Decoder):
             x = net.add(x, net.linear(h, Projection(f"{at}self_attn.o_proj", self.hidden)))
 
             h = net.norm(x, f"{at}post_attention_layernorm", self.norm)
-            gate, up = (net.linear(h, each) for each in self._gate_and_up(f"{at}mlp."))
+            packed = Projection.parts(f"{at}mlp.gate_up_proj", 2, self.intermediate)
+            gate, up = (net.linear(h, each) for each in packed)
             h = net.multiply(net.activation(gate, self.activation), up)
             down = Projection(f"{at}mlp.down_proj", self.hidden)
             x = net.add(x, net.linear(h, down, outliers=True))
         return self.logits(net, net.norm(x, "model.norm", self.norm))
-
-    def _gate_and_up(self, at: str) -> list[Projection]:
-        """The upper and the lower half of one tensor."""
-        rows = self.intermediate
-        return [
-            Projection(
-                f"{at}gate_up_proj", rows, ranges=((start, start + rows),), stored_rows=2 * rows
-            )
-            for start in (0, rows)
-        ]

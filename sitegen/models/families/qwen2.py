@@ -12,7 +12,7 @@ from typing import Self
 from sitegen.models.families import Decoder, activation, usual, windows
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Projection, V, gated_mlp
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Family(Decoder):
     @classmethod
     def read(cls, fields: Fields) -> Self:
         heads, kv_heads, head_dim = fields.heads()
+        sizes = usual(fields, context=32768, epsilon=1e-6)
         return cls(
-            **(sizes := usual(fields, context=32768, epsilon=1e-6)),
+            **sizes,
             intermediate=fields.integer("intermediate_size"),
             activation=activation(fields, "hidden_act", "silu"),
             attention=Attention(heads, kv_heads, head_dim, read_rope(fields, head_dim)),

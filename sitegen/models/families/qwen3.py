@@ -13,7 +13,7 @@ from sitegen.models.families import Decoder, activation, usual
 from sitegen.models.families.qwen2 import late_windows
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Projection, V, gated_mlp
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Family(Decoder):
     @classmethod
     def read(cls, fields: Fields) -> Self:
         heads, kv_heads, head_dim = fields.heads(default_head_dim=128)
+        sizes = usual(fields, context=32768, epsilon=1e-6)
         return cls(
-            **(sizes := usual(fields, context=32768, epsilon=1e-6)),
+            **sizes,
             intermediate=fields.integer("intermediate_size"),
             activation=activation(fields, "hidden_act", "silu"),
             attention=Attention(heads, kv_heads, head_dim, read_rope(fields, head_dim)),

@@ -12,7 +12,7 @@ from typing import Self
 from sitegen.models.families import Decoder, activation, usual, windows
 from sitegen.models.fields import Fields
 from sitegen.models.network import Activation, Attention, Network, Projection, V, gated_mlp
-from sitegen.models.rope import read_rope
+from sitegen.models.network.rope import read_rope
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Family(Decoder):
         heads, kv_heads, head_dim = fields.heads()
         sizes = usual(fields, context=32768, epsilon=1e-6, tied=True)
         turns = _layers_with_rope(fields, sizes["layers"])
-        used = fields.flag("use_sliding_window", False)
+        listed = fields.values.get("layer_types") is not None  # they use the window in any case
+        used = fields.flag("use_sliding_window", False) or listed
         window = fields.optional_integer("sliding_window") if used else None
         seen = windows(fields, sizes["layers"], window, lambda layer: not turns[layer])
         whole = Attention(heads, kv_heads, head_dim, read_rope(fields, head_dim, theta=2e6))

@@ -19,11 +19,11 @@ from sitegen.config import ModelSpec, Quantization
 from sitegen.errors import ModelError
 from sitegen.models import prepare
 from sitegen.models.families import known, read_decoder
-from sitegen.models.onnx_graph import EXTERNAL_NAME
-from sitegen.models.runner import Runner
+from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
+from sitegen.models.quantization.variants import variants
 from sitegen.models.shards import File, join
-from sitegen.models.variants import variants
-from sitegen.models.verify import distance
+from sitegen.models.verification.runner import Runner
+from sitegen.models.verification.verify import distance
 from sitegen.models.weights import open_weights
 
 IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 40)]
@@ -98,13 +98,18 @@ def test_a_base_model_is_stored_without_its_prefix(tmp_path: Path) -> None:
     [
         ("gpt2", {"n_head": 3}, "`n_head` is 3; n_embd (64) must be a multiple of 8 x n_head"),
         ("gpt_neox", {"num_key_value_heads": 2}, "`num_key_value_heads` is 2, not the 4 heads"),
-        ("gpt_neox", {"rotary_pct": 2}, "`partial_rotary_factor` is 2.0; at most 1 is expected"),
+        ("gpt_neox", {"rotary_pct": 2}, "`rotary_pct` is 2.0; at most 1 is expected"),
         (
             "gpt_neox",
             {"rotary_pct": 0.05},
-            "`partial_rotary_factor` turns 0 of a head's 16 dimensions; an even number",
+            "`rotary_pct` turns 0 of a head's 16 dimensions; an even number",
         ),
         ("qwen2", {"layer_types": ["conv"] * 4}, "`layer_types` holds 'conv'; full_attention or"),
+        (
+            "qwen2",
+            {"layer_types": ["sliding_attention"] * 4, "sliding_window": 8},
+            "`layer_types` holds 'sliding_attention', but no window is set",
+        ),
         ("qwen2", {"layer_types": ["full_attention"]}, "`layer_types` lists 1 layers; num_hidden"),
         ("qwen2", {"layer_types": 4}, "`layer_types` is 4; a list of texts is expected"),
         ("smollm3", {"no_rope_layers": [1, 2, 3, 4]}, "`no_rope_layers` is [1, 2, 3, 4]; a list"),
@@ -120,6 +125,21 @@ def test_a_base_model_is_stored_without_its_prefix(tmp_path: Path) -> None:
             "gemma3_text",
             {"use_bidirectional_attention": True},
             "`use_bidirectional_attention` is true: such a model writes no text",
+        ),
+        (
+            "granitemoehybrid",
+            {"num_local_experts": 62},
+            "`num_local_experts` is 62; mixtures of experts are not supported",
+        ),
+        (
+            "granitemoehybrid",
+            {"layer_types": ["attention", "mamba"] * 2},
+            "`layer_types` makes a layer 'mamba'; only attention is supported",
+        ),
+        (
+            "granitemoehybrid",
+            {"layer_types": None},
+            "`layer_types` makes a layer 'mamba'; only attention is supported",
         ),
         ("mistral", {"sliding_window": 0}, "`sliding_window` is 0; a whole number of at least 1"),
         (

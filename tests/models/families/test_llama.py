@@ -13,7 +13,7 @@ from tiny_models import LLAMA3_ROPE, config
 from sitegen.errors import ModelError
 from sitegen.models.families import read_decoder
 from sitegen.models.families.llama import Family
-from sitegen.models.rope import plain
+from sitegen.models.network.rope import plain
 
 
 def read(folder: Path, **changes: Any) -> Family:
