@@ -43,12 +43,14 @@ from tiny_models import VOCAB, write_tokenizer  # noqa: E402
 TOLERANCE = 1e-4  # of a logit, for an export to be called the same model
 MIB = 1 << 20
 ARCHITECTURES = {
+    "ernie4_5": "Ernie4_5ForCausalLM",
     "gemma": "GemmaForCausalLM",
     "gemma2": "Gemma2ForCausalLM",
     "gemma3_text": "Gemma3ForCausalLM",
     "gpt2": "GPT2LMHeadModel",
     "gpt_neox": "GPTNeoXForCausalLM",
     "granite": "GraniteForCausalLM",
+    "granitemoehybrid": "GraniteMoeHybridForCausalLM",
     "lfm2": "Lfm2ForCausalLM",
     "llama": "LlamaForCausalLM",
     "mistral": "MistralForCausalLM",
@@ -179,9 +181,11 @@ def said_of_cost(row: Cost) -> str:
 
 
 def families_table(rows: Iterable[Parity], exporters: Iterable[str]) -> str:
-    """A row for each family: the worst of its configurations; of rivals, how many are the same."""
+    """A row for each family: the worst of its configurations; of each exporter, how many are the
+    same, and the medians of time and memory."""
     rows, exporters = list(rows), list(exporters)
-    lines = [["`model_type`", "logits within", "greedy", *exporters]]
+    costs = [f"{exporter} {unit}" for unit in ("s", "MiB") for exporter in exporters]
+    lines = [["`model_type`", "logits within", "greedy", *exporters, *costs]]
     for family in dict.fromkeys(row.model_type for row in rows):
         mine = [row for row in rows if row.model_type == family]
         ours = [row for row in mine if row.exporter == "sitegen"]
@@ -193,8 +197,17 @@ def families_table(rows: Iterable[Parity], exporters: Iterable[str]) -> str:
         for exporter in exporters:
             its = [row for row in mine if row.exporter == exporter]
             line.append(f"{sum(row.same for row in its)} of {len(its)}")
+        by_exporter = [[row for row in mine if row.exporter == each] for each in exporters]
+        line += [median((row.wall for row in its), 1) for its in by_exporter]
+        line += [median(row.memory and row.memory / MIB for row in its) for its in by_exporter]
         lines.append(line)
     return markdown(lines)
+
+
+def median(values: Iterable[float | None], digits: int = 0) -> str:
+    """Of those that were measured."""
+    measured = [value for value in values if value is not None]
+    return f"{statistics.median(measured):.{digits}f}" if measured else "–"
 
 
 def others(rows: Iterable[Parity]) -> str:
@@ -213,9 +226,9 @@ def cost_table(rows: Iterable[Cost]) -> str:
         line = [f"{shape}, {exporter}"]
         if runs:
             line += [
-                f"{statistics.median(run.wall for run in runs):.1f}",
-                f"{statistics.median(run.cpu for run in runs):.1f}",
-                f"{statistics.median(run.memory for run in runs) / MIB:.0f}",
+                median((run.wall for run in runs), 1),
+                median((run.cpu for run in runs), 1),
+                median(run.memory / MIB for run in runs),
                 f"{max(row.webgpu for row in its) / MIB:.0f}",
                 f"{max(row.wasm for row in its) / MIB:.0f}",
             ]

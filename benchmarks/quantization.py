@@ -6,6 +6,7 @@ Each recipe is exported as `sitegen build` does it. Its variants then read docum
 training corpus' held-out seed under onnxruntime on this machine's CPU, each document by itself, and
 are compared with `fp32` at every token. `rounding to nearest` is the same export of weights that
 were rounded before: the largest of each block to -8, as onnxruntime's own quantizer does it.
+The page of `calibration: page` is the home page of the manual: none of the documents.
 """
 
 from __future__ import annotations
@@ -33,23 +34,28 @@ from jinja2 import Environment
 from tiny_models import write_safetensors
 from tokenizers import Tokenizer
 
+from sitegen import config, content
 from sitegen.config import ModelSpec, Quantization
 from sitegen.models import Model, prepare
 from sitegen.models.exports import runner_of
+from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
 from sitegen.models.manifest import Manifest
-from sitegen.models.onnx_graph import EXTERNAL_NAME
-from sitegen.models.quality import Quality, compare
 from sitegen.models.shards import File, join
+from sitegen.models.verification.quality import Quality, compare
 from sitegen.models.weights import read_header
+from sitegen.texts import Texts
 
 STORYTELLER = Path(__file__).parents[1] / "sitegen" / "builtin" / "storyteller"
+MANUAL = Path(__file__).parents[1]
 HELD_OUT_SEED = 2  # of tools/storyteller/train.py
 RECIPES: dict[str, dict[str, Any]] = {
     "q4, rounding to nearest": {},
     "q4": {},
     "q4, calibrated": {"calibration": "generated"},
+    "q4, calibrated by a page": {"calibration": "page"},
     "q4, zero points": {"symmetric": False},
     "q4, zero points, calibrated": {"symmetric": False, "calibration": "generated"},
+    "q4, zero points, by a page": {"symmetric": False, "calibration": "page"},
     "q4, blocks of 64": {"block_size": 64},
     "q4, blocks of 64, calibrated": {"block_size": 64, "calibration": "generated"},
     "q4, blocks of 16": {"block_size": 16},
@@ -73,6 +79,12 @@ def documents(count: int) -> list[list[int]]:
             text = template.render(messages=list(each.messages), bos_token="", eos_token=end)
         found.append(tokenizer.encode(text, add_special_tokens=False).ids[:640])
     return found
+
+
+def home_page() -> Texts:
+    """What the manual's home page says, which offers the storyteller."""
+    [page] = [page for page in content.read(config.load(MANUAL)) if not page.url]
+    return content.texts(page)
 
 
 def round_to_nearest(folder: Path) -> None:
@@ -129,7 +141,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The storyteller's quality by recipe.")
     parser.add_argument("--documents", type=int, default=60)
     parser.add_argument("--runs", type=int, default=1, help="exports timed of each recipe")
+    parser.add_argument("--only", default="", help="recipes whose names begin so")
     options = parser.parse_args()
+    said = home_page()
     texts = documents(options.documents)
     root = Path(tempfile.mkdtemp(prefix="sitegen-quantization-"))
     try:
@@ -143,12 +157,14 @@ def main() -> None:
         expected = logits(exact, "fp32", texts, root / "exact")
         print(f"{'':30}{'bits':>7}{'MB':>7}{'agree':>8}{'KL':>9}{'ppl':>8}{'export s':>10}")
         for label, chosen in RECIPES.items():
+            if not label.startswith(options.only):
+                continue
             id = "./nearest" if "nearest" in label else "builtin:storyteller"
             spec = ModelSpec(id=id, quantization=Quantization(**chosen))
             seconds = []
             for run in range(options.runs):
                 start = time.perf_counter()
-                model = prepare(spec, root=root, cache=root / f"cache-{run}")
+                model = prepare(spec, root=root, cache=root / f"cache-{run}", texts=said)
                 seconds.append(time.perf_counter() - start)
             names = [each["name"] for each in model.manifest["variants"]]
             shown = ("webgpu-f32", "wasm") if label in ("q4", "q8") else names[-2:][:1]
