@@ -32,6 +32,7 @@ from sitegen.models.verification.verify import (
     Task,
     Verified,
     compare_halves,
+    pieces,
     verify,
 )
 from sitegen.models.written import Written, write
@@ -164,7 +165,11 @@ def _task(original: Original, judged: bool, say: Progress) -> Task:
     """What every variant is held against; judged: see `passage`."""
     say("computing the reference")
     text, context = original.text, original.context
+    # Where a sequence outgrows its short context the browser computes it again; nobody does here.
+    within = min(context, original.model.short_context or context)
     ids = passage(text, context, original.model.parameters, judged=judged)
+    if pieces(len(ids))[0][1] <= within:
+        ids = ids[:within]
     with np.errstate(over="ignore", invalid="ignore"):
         reference = original.model.reference(ids)
     if not np.isfinite(reference).all():
@@ -173,8 +178,6 @@ def _task(original: Original, judged: bool, say: Progress) -> Task:
             where=original.source.folder,
             hint="The weights are damaged, or training diverged.",
         )
-    # Where a sequence outgrows its short context the browser computes it again; nobody does here.
-    within = min(context, original.model.short_context or context)
     prompts, gpu = self_check_prompts(text, within), gpu_self_check_prompts(text, within)
     return Task(ids, reference, prompts, gpu)
 

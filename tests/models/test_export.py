@@ -15,6 +15,7 @@ import jsonschema
 import numpy as np
 import onnx
 import pytest
+import tiny_families
 from restored import restored
 from tiny_models import (
     CARD,
@@ -268,6 +269,18 @@ def test_a_context_longer_than_the_models_own(exported: Prepare) -> None:
     with pytest.raises(ModelError) as error:
         exported("tied", context=513)
     assert "the context of 513 tokens is longer than the model's own, 512" in error.value.problem
+
+
+def test_a_short_context_that_the_passage_outgrows(tmp_path: Path) -> None:
+    """The cached keys of what came before would be wrong then, and the export not."""
+    short = 220
+    tiny_families.write(
+        tmp_path / "phi3", "phi3-longrope-short", original_max_position_embeddings=short
+    )
+    spec = ModelSpec(id="./phi3", quantization=Quantization(recipe="fp32"))
+    model = prepare(spec, root=tmp_path, cache=tmp_path / "cache")
+    assert model.manifest["short_context"] == short
+    assert model.manifest["variants"][0]["quality"]["positions"] == short
 
 
 def test_progress_is_told_in_sentences(tmp_path: Path) -> None:

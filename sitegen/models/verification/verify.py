@@ -88,13 +88,12 @@ class Verified:
 def verify(runner: Runner, variant: Variant, task: Task) -> Verified:
     """Hold one variant against the reference; raises ModelError."""
     limits, ids, reference = LIMITS[variant.storage], task.ids, task.reference
-    # In one pass; and through the cache a first part, then several tokens at once, then one.
-    pieces = [ids[start:stop] for start, stop in _pieces(len(ids))]
+    steps = [ids[start:stop] for start, stop in pieces(len(ids))]
     prompts = task.gpu_prompts if "webgpu" in variant.backends else task.prompts
     empty = runner.empty()
     try:
         [([logits], _), (stepwise, _), begun] = runner.run(
-            [Feed([ids], empty), Feed(pieces, empty), Feed([prompts[0]], empty, 1)]
+            [Feed([ids], empty), Feed(steps, empty), Feed([prompts[0]], empty, 1)]
         )
     except Exception as refusal:  # those of onnxruntime have nothing else in common
         raise _wrong(variant, f"onnxruntime cannot run it: {refusal}") from refusal
@@ -138,7 +137,11 @@ def compare_halves(half: Verified, single: Verified, variant: Variant) -> None:
         )
 
 
-def _pieces(length: int) -> list[tuple[int, int]]:
+def pieces(length: int) -> list[tuple[int, int]]:
+    """What goes through the cache at a time: a first part, then several tokens at once, then one.
+
+    All of these passes must turn the keys by the same angles: see `short_context`.
+    """
     bounds = sorted({0, length * 3 // 4, length - 1, length})
     return list(zip(bounds, bounds[1:], strict=False))
 
