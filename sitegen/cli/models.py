@@ -275,6 +275,7 @@ def _print_descriptions(found: Sequence[Description], as_json: bool) -> None:
             ("quantization", each.quantization),
             *_vocabulary_rows(each),
             ("exported", "yes" if each.exported else each.problem or "not yet"),
+            *(("hint", line.strip()) for line in (each.hint or "").splitlines()),
         ]
         print_rows((), rows)
         print()

@@ -39,6 +39,7 @@ class Description:
     vocabulary: Mapping[str, Any] | None  # of an export that was pruned: see `original.Dropped`
     source_bytes: int  # of the weights as they were published
     problem: str | None = None  # why it cannot be exported
+    hint: str | None = None  # what to do about that
 
 
 def describe(
@@ -89,18 +90,20 @@ def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
     from sitegen.models.manifest import licence_id
     from sitegen.models.quantization.variants import WEIGHT_BYTES, variants
     from sitegen.models.tracing import optimum
+    from sitegen.models.tracing.slow_tokenizer import require_tokenizer
 
     files = source.files
     if source.pin is not None:
         small = [files[name].name for name in ("config.json", "README.md") if name in files]
         Hub.of_environment().fetch(source.pin, small, digests=cache.digests())
     config = read_json(files["config.json"])
-    context, problem = config.get("max_position_embeddings"), None
-    if config.get("model_type") in known() or not optimum.versions():
-        try:
+    context, problem, hint = config.get("max_position_embeddings"), None, None
+    try:
+        if config.get("model_type") in known() or not optimum.versions():
             context = read_decoder(files["config.json"])[1].max_context
-        except ModelError as error:
-            problem = error.problem
+        require_tokenizer(source)
+    except ModelError as error:
+        problem, hint = error.problem, error.hint
     parameters = sum(_parameters(source, path) for path in source.weights.values())
     return Description(
         id=source.id,
@@ -119,6 +122,7 @@ def _of_source(source: Source, spec: ModelSpec, cache: Cache) -> Description:
         vocabulary=None,
         source_bytes=_source_bytes(source),
         problem=problem,
+        hint=hint,
     )
 
 

@@ -53,21 +53,32 @@ def with_tokenizer(source: Source, folder: Path, say: Say) -> tuple[Source, Mapp
     folder: where it is made. Raises ModelError when the extra is not installed, and when
     transformers cannot convert the tokenizer or makes another one of it.
     """
-    if "tokenizer.json" in source.files:
+    packages = require_tokenizer(source)
+    if not packages:
         return source, {}
-    slow = ", ".join(slow_files(source.files))
+    say(f"converting the tokenizer: {', '.join(slow_files(source.files))}")
+    names: list[str] = WORK.do(source.files, folder, source.folder, say)
+    made = {name: folder / name for name in names}
+    return dataclasses.replace(source, files={**source.files, **made}), packages
+
+
+def require_tokenizer(source: Source) -> Mapping[str, str]:
+    """The packages that will make a tokenizer.json, none where there is one.
+
+    Raises ModelError when they are not installed.
+    """
+    if "tokenizer.json" in source.files:
+        return {}
     packages = process.versions(PACKAGES)
     if not packages:
+        slow = ", ".join(slow_files(source.files))
         raise ModelError(
             f"the model has no tokenizer.json, the file that {NEEDED['tokenizer.json']}; it has "
             f"{slow}, which transformers can convert",
             where=source.folder,
             hint=f"Let the build convert it: {process.INSTALL}",
         )
-    say(f"converting the tokenizer: {slow}")
-    names: list[str] = WORK.do(source.files, folder, source.folder, say)
-    made = {name: folder / name for name in names}
-    return dataclasses.replace(source, files={**source.files, **made}), packages
+    return packages
 
 
 # In the other process
