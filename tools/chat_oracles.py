@@ -7,10 +7,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sitegen.models.tokens.template import environment
+from sitegen.models.tokens.template import DIRECTIVES, environment
 
 TEMPLATES = Path(__file__).parent.parent / "tests" / "runtime" / "templates"
 NOW = datetime(2025, 7, 4, 9, 5, 7)
+MOMENTS = [  # midnight, noon, leap years, and numbers of few and of many digits
+    datetime(2024, 2, 29, 0, 30),
+    datetime(2025, 1, 5, 12, 0, 59),
+    datetime(2024, 12, 31, 23, 59, 59),
+    datetime(2009, 3, 30, 13, 7, 8),
+]
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
 TOOLS = [
@@ -116,9 +122,16 @@ def cases(source: str) -> Iterator[dict[str, Any]]:
             yield {**case, **rendered(source, variables)}
 
 
+def dates() -> Iterator[dict[str, str]]:
+    form = " ".join(f"%{directive}" for directive in sorted(DIRECTIVES))
+    for moment in MOMENTS:
+        yield {"now": moment.isoformat(), "form": form, "text": moment.strftime(form)}
+
+
 def chat() -> dict[str, Any]:
     return {
         "now": NOW.isoformat(),
+        "dates": list(dates()),
         "tokens": TOKENS,
         "conversations": CONVERSATIONS,
         "tools": TOOLS,

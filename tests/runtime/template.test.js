@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
+import { strftime } from "../../sitegen/runtime/strftime.js";
 import { compileTemplate } from "../../sitegen/runtime/template.js";
 import { readOracle } from "./oracle.js";
 
@@ -40,6 +41,10 @@ test("what a template raises is what the reader is told", () => {
   assert.throws(() => compileTemplate("{{ raise_exception('Roles must alternate') }}")({}), {
     message: "Roles must alternate",
   });
+});
+
+test("dates are written as Python writes them", () => {
+  for (const { now, form, text } of oracle.dates) assert.equal(strftime(new Date(now), form), text, now);
 });
 
 test("a template's date is the reader's", () => {
