@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -290,6 +291,31 @@ def test_serve_builds_serves_and_stops(site: Write, tmp_path: Path) -> None:
             assert process.stderr.read() == "\n"
         finally:
             process.kill()
+
+
+def script() -> str:
+    """The program that installers write for `sitegen`, in short."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    module, _, function = project["scripts"]["sitegen"].partition(":")
+    return f"import sys; from {module} import {function}; sys.exit({function}())"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+@pytest.mark.parametrize("start", [["-m", "sitegen"], ["-c", script()]], ids=["module", "script"])
+def test_ctrl_c_while_modules_are_imported_ends_quietly(tmp_path: Path, start: list[str]) -> None:
+    """The signal comes while the first of them is: one of the standard library, in our place."""
+    (tmp_path / "argparse.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    variables = environment(tmp_path)
+    done = subprocess.run(
+        [sys.executable, *start, "--version"],
+        env={**variables, "PYTHONPATH": os.pathsep.join([str(tmp_path), variables["PYTHONPATH"]])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\n")
 
 
 def test_serve_without_a_site_says_so(site: Write, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..site import Report
 
 AUTHOR_ERROR = 1
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
 UNHEARD = 141  # 128 + SIGPIPE
 
 
@@ -39,9 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SitegenError as error:
         print(_sentence(error), file=sys.stderr)
         return AUTHOR_ERROR
-    except KeyboardInterrupt:
-        print("", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader of the output has gone, as in `| head`. Python flushes once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
