@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 from hub_server import Fault, HubServer
+from slow_tokenizers import VOCAB, text, write_slow
 from tiny_models import write_model
+from tokenizers import Tokenizer
 
 from sitegen.models.tracing import process
 from sitegen.models.tracing.slow_tokenizer import PACKAGES
@@ -203,6 +206,41 @@ def test_nor_is_a_model_whose_tokenizer_needs_the_extra(
     assert "pip install 'sitegen[optimum]'" in done.stderr
     assert "tokenizer.model" in (site.root / "sitegen.lock").read_text("utf-8")
     assert not [path for _, path, _ in server.requests if path.endswith("model.safetensors")]
+
+
+@pytest.mark.parity
+@pytest.mark.skipif(not process.versions(PACKAGES), reason="`make parity` installs the extra")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_with_the_extra_such_a_model_is_published_with_the_tokens_of_the_slow_tokenizer(
+    server: HubServer, site: Site, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    folder = write_slow(tmp_path / "published", "llama")
+    server.push(ID, folder)
+    *described, _ = site.run("models", "inspect", ID, "--json").stdout.splitlines()
+    [figures] = json.loads("".join(described))
+    assert (figures["exported"], figures["problem"]) == (False, None)
+    first = site.build()
+    assert "converting the tokenizer: tokenizer.model" in first.stderr
+    lock = (site.root / "sitegen.lock").read_text("utf-8")
+    assert "tokenizer.model" in lock and "tokenizer.json" not in lock
+
+    files = site.root / "dist" / "_sitegen"
+    [listed] = json.loads((files / "models.json").read_text("utf-8"))["models"]
+    manifest = json.loads((files / listed["manifest"]["path"]).read_text("utf-8"))
+    assert (manifest["id"], manifest["vocab_size"]) == (ID, VOCAB)
+    file = manifest["tokenizer"]["file"]
+    tokenizer = Tokenizer.from_str(gzip.decompress((files / file["path"]).read_bytes()).decode())
+    slow = AutoTokenizer.from_pretrained(folder, use_fast=False)
+    for line in text():
+        assert tokenizer.encode(line).ids == slow.encode(line), line
+
+    server.requests.clear()
+    second = site.build(HF_HUB_OFFLINE="1")
+    assert (second.stderr, server.requests) == ("", [])
+    assert second.stdout.splitlines()[-1] == "imported: False False"
 
 
 def test_a_build_that_was_interrupted_keeps_its_pin(
