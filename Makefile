@@ -7,6 +7,7 @@
 #   make parity    against PyTorch and transformers, in a virtual environment of their own
 #   make lint      ruff, mypy and tsc alone
 #   make fix       let ruff mend what it can
+#   make oracles   write tests/runtime/oracles again: what the browser's JavaScript must reproduce
 #   make bench     the families' parity and what exports cost, beside optimum and onnxruntime-genai
 #   make wheel     build/sitegen-….whl, with the pinned browser packages inside
 #   make third-party   write THIRD_PARTY.md again after the lock changed
@@ -21,7 +22,7 @@ BIN := .venv/bin
 PARITY := .venv-parity
 NODE_TESTS := tests/runtime
 
-.PHONY: site serve test slow parity lint fix types node-test bench wheel third-party clean \
+.PHONY: site serve test slow parity lint fix types node-test oracles bench wheel third-party clean \
         setup vendor browser
 
 site: setup vendor
@@ -87,6 +88,10 @@ node-test: $(NODE_TESTS)/node_modules/.package vendor
 fix: .venv/.tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+oracles: .venv/.package
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python tools/oracles.py
 
 # PyTorch stays out of .venv: the default install must work without it, and the tests prove that.
 $(PARITY)/.package: pyproject.toml

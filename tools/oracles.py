@@ -1,6 +1,6 @@
 """Write what the browser's JavaScript must reproduce, computed in Python.
 
-    python tools/oracles.py        # rewrites tests/runtime/oracles/*.json
+    make oracles        # rewrites tests/runtime/oracles/*.json
 
 sampling.json    kept tokens and probabilities as Hugging Face transformers warps logits, and the
                  pseudo-random numbers of a seed
@@ -12,8 +12,7 @@ pruned.json      tokenizers of each kind that keep only the tokens of one script
 chat.json        tests/runtime/templates, rendered by Jinja2 as in transformers
 cache.json       what layers keep between tokens, as a manifest says it, and the tensors of a graph
 
-Everything is seeded: a second run writes the same bytes. Needs the package `sentencepiece` beside
-those of the tests.
+Everything is seeded: a second run writes the same bytes. Needs the packages of `sitegen[dev]`.
 """
 
 from __future__ import annotations
