@@ -60,6 +60,8 @@ def _lock(folder: Path, say: Progress) -> int | None:
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError:
             os.close(handle)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
             return None
         # Who held it until now has deleted it, unless it was interrupted.
         with contextlib.suppress(FileNotFoundError):
