@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -150,32 +150,42 @@ def _vector(
         case "Identity":
             return first
         case "Cast" if options["to"] == TensorProto.INT64:
-            return first
-        case "Unsqueeze" if first.scalar:
-            return Vector(entries)
+            return replace(first, truth=False)
+        case "Unsqueeze" if first.scalar and len(others[0].entries) == 1:
+            return replace(first, scalar=False)
         case "Squeeze" if len(entries) == 1:
-            return Vector(entries, scalar=True)
+            return replace(first, scalar=True)
         case "Reshape" if others[0].entries == (-1,):
-            return Vector(entries)
+            return replace(first, scalar=False)
         case "Concat":
-            return Vector(sum((each.entries for each in (first, *others)), ()))
+            return replace(first, entries=sum((each.entries for each in (first, *others)), ()))
         case "Gather" if others[0].known:
             places = [place for place in others[0].entries if isinstance(place, int)]
-            return Vector(tuple(entries[place] for place in places), others[0].scalar)
+            chosen = tuple(entries[place] for place in places)
+            return replace(first, entries=chosen, scalar=others[0].scalar)
         case "Slice" if all(each.known for each in others):
             start, end, *axis_and_step = (int(each.entries[0] or 0) for each in others)
-            return Vector(entries[start : end : axis_and_step[1] if axis_and_step[1:] else 1])
+            step = axis_and_step[1] if axis_and_step[1:] else 1
+            return replace(first, entries=entries[start:end:step])
         case "Equal" if others[0].known and all(entry is not None for entry in entries):
-            pairs = zip(entries, others[0].entries, strict=True)
+            pairs = _together(first, others[0])
             if all(isinstance(a, int) or b == -1 for a, b in pairs):  # no dimension is -1
-                pairs = zip(entries, others[0].entries, strict=True)
-                return Vector(tuple(int(a == b) for a, b in pairs), first.scalar, truth=True)
+                scalar = first.scalar and others[0].scalar
+                return Vector(tuple(int(a == b) for a, b in pairs), scalar, truth=True)
         case "Where" if first.truth:
-            chosen = zip(entries, others[0].entries, others[1].entries, strict=True)
-            return Vector(tuple(a if test else b for test, a, b in chosen), first.scalar)
+            chosen = tuple(a if test else b for test, a, b in _together(first, *others))
+            scalar = all(each.scalar for each in (first, *others))
+            return Vector(chosen, scalar, truth=others[0].truth)
         case "Add" | "Sub" | "Mul" | "Div" if first.known and all(each.known for each in others):
             return _arithmetic(node.op_type, first, others[0])
     return None
+
+
+def _together(*vectors: Vector) -> list[tuple[Entry, ...]]:
+    """Their entries place by place; one that is alone stands at every place."""
+    length = max(len(each.entries) for each in vectors)
+    wide = (each.entries * (length if len(each.entries) == 1 else 1) for each in vectors)
+    return list(zip(*wide, strict=True))
 
 
 def _arithmetic(op: str, a: Vector, b: Vector) -> Vector | None:
@@ -190,7 +200,8 @@ def _arithmetic(op: str, a: Vector, b: Vector) -> Vector | None:
         case "Mul":
             values = left * right
         case _:
-            values = np.trunc(left / right)
+            values = left // right
+            values += (values < 0) & (left % right != 0)  # towards zero, as ONNX divides
     return Vector(tuple(int(v) for v in values), a.scalar and b.scalar)
 
 
@@ -199,6 +210,8 @@ def _fixed(
 ) -> tuple[int, ...] | None:
     """The same shape in numbers alone: in a Reshape 0 keeps the dimension of the input at the same
     place and -1 is what remains, in an Expand 1 keeps it; None where that does not suffice."""
+    if any(each.name == "allowzero" and each.i for each in node.attribute):
+        return None
     before = dims.get(node.input[0], ())
     if node.op_type == "Expand":
         before = (1,) * (len(shape.entries) - len(before)) + before

@@ -192,6 +192,7 @@ def _fuse_rms_norms(graph: GraphProto) -> None:
                 and (power := step(mean.input[0], "Pow"))
                 and power.input[0] == div.input[0]
                 and number(power.input[1]) == 2
+                and len(mean.input) == 2
                 and number(mean.input[1]) == -1
                 and (epsilon := number(add.input[1])) is not None
             ):

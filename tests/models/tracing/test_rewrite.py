@@ -124,6 +124,12 @@ def test_a_norm_over_another_axis_stays_as_it_is(model: ModelProto) -> None:
     assert "ReduceMean" in operators(rewritten(model))
 
 
+def test_a_norm_over_all_axes_stays_as_it_is(model: ModelProto) -> None:
+    [mean] = [node for node in model.graph.node if node.op_type == "ReduceMean"]
+    del mean.input[1:]
+    assert "ReduceMean" in operators(rewritten(model))
+
+
 def test_shapes_are_known_before_the_graph_runs(model: ModelProto) -> None:
     after = rewritten(model)
     constant = {tensor.name for tensor in after.graph.initializer}
