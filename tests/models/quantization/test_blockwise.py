@@ -78,7 +78,7 @@ def test_8_bits_are_within_half_a_step(given_rows: tuple[np.ndarray, int]) -> No
 def test_normal_weights_lose_a_tenth_less_and_a_fifth_with_zero_points(symmetric: bool) -> None:
     rows = np.random.default_rng(0).standard_normal((200, 576), np.float32)
     found = error(back(quantize_blocks(rows, 4, 32, symmetric), 4, 32), rows, 32).sum()
-    assert found / error(plain(rows, 32, True), rows, 32).sum() < (0.9 if symmetric else 0.81)
+    assert found / error(plain(rows, 32, True), rows, 32).sum() < (0.9 if symmetric else 0.8)
 
 
 @settings(deadline=None)

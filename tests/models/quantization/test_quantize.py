@@ -67,14 +67,18 @@ def test_slices_of_columns_join_to_the_same_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "hint"),
-    [(48, "`quantization: {block_size: 16}`"), (40, "`quantization: fp16`")],
+    ("columns", "size", "hint"),
+    [
+        (48, 32, "`quantization: {block_size: 16}`"),
+        (96, 64, "`quantization: {block_size: 32}`"),  # the largest that fits
+        (40, 32, "`quantization: fp16`"),
+    ],
 )
-def test_rows_that_blocks_do_not_fill(tmp_path: Path, columns: int, hint: str) -> None:
+def test_rows_that_blocks_do_not_fill(tmp_path: Path, columns: int, size: int, hint: str) -> None:
     with pytest.raises(ModelError) as error:
-        InBlocks(matrix(tmp_path, np.ones((2, columns), np.float32)), 4, 32, True)
+        InBlocks(matrix(tmp_path, np.ones((2, columns), np.float32)), 4, size, True)
     assert (
-        f"part0 has rows of {columns} weights; blocks of 32 need a multiple of 32"
+        f"part0 has rows of {columns} weights; blocks of {size} need a multiple of {size}"
         in error.value.problem
     )
     assert error.value.hint == f"Write {hint} for this model."

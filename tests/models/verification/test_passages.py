@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from sitegen.models.source import BUILTIN
 from sitegen.models.tokens.tokenizer import Text, read_text
@@ -31,6 +33,21 @@ def test_larger_models_read_less_unless_the_build_may_fail_by_it(text: Text) -> 
     judged = [len(passages.passage(text, 4096, 10**n, judged=True)) for n in (6, 9)]
     assert judged == [counts[0], passages.JUDGED_POSITIONS]
     assert len(passages.passage(text, 40, 10**9, judged=True)) == 40
+
+
+def test_a_small_model_reads_the_passage_once(text: Text) -> None:
+    ids, found = text.encode([passages.PASSAGE])[0], passages.passage(text, 4096, 10**6)
+    length = min(max(len(ids), passages.LEAST_POSITIONS), passages.MOST_POSITIONS)
+    assert found == (ids * length)[:length]
+
+
+def test_a_vocabulary_without_our_letters_is_tested_with_what_it_has(tmp_path: Path) -> None:
+    Tokenizer(BPE({"м": 0, "р": 1}, [])).save(str(tmp_path / "tokenizer.json"))
+    text = read_text({"tokenizer.json": tmp_path / "tokenizer.json"}, 2)
+    assert passages.passage(text, 4096, 10**6) == [0] * passages.LEAST_POSITIONS
+    assert set(map(tuple, passages.self_check_prompts(text, 4096))) == {(0,)}
+    long = {tuple(ids) for ids in passages.gpu_self_check_prompts(text, 4096)}
+    assert long == {(0,) * passages.GPU_PROMPT_TOKENS}
 
 
 def test_prompts_for_gpus_fill_the_kernel_for_many_tokens(text: Text) -> None:

@@ -31,6 +31,13 @@ def test_the_same_logits_differ_in_nothing(count: int) -> None:
     assert (found.positions, found.agreement, found.kl, found.perplexity_ratio) == (count, 1, 0, 1)
 
 
+def test_a_divergence_is_never_below_nothing() -> None:
+    """A constant changes no prediction, but rounds every number."""
+    logits = np.random.default_rng(0).standard_normal((5, 50)).astype(np.float32)
+    for constant in np.linspace(0.1, 9, 20, dtype=np.float32):
+        assert 0 <= compare(logits + constant, logits, [0] * 5).kl < 1e-6
+
+
 def test_many_positions_are_the_mean_of_all() -> None:
     random = np.random.default_rng(1)
     a, b = random.standard_normal((2, 40, 12)).astype(np.float32)

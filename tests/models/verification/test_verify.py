@@ -19,7 +19,7 @@ from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
 from sitegen.models.quantization.variants import Variant, variants
 from sitegen.models.shards import ShardWriter, join
 from sitegen.models.verification.runner import Runner
-from sitegen.models.verification.verify import Task, compare_halves, verify
+from sitegen.models.verification.verify import Task, compare_halves, pieces, verify
 from sitegen.models.weights import open_weights
 
 IDS = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 16)]
@@ -169,6 +169,12 @@ def test_segments_agree_on_the_same_self_check(tmp_path: Path, variant: Variant,
     cut = exported.verify(prompts=prompts, segment_bytes=4000).self_check
     assert (cut.prompt_ids, cut.tolerance) == (whole.prompt_ids, whole.tolerance)
     assert cut.next_ids == whole.next_ids[:4]
+
+
+def test_the_cache_is_tried_with_many_tokens_with_several_and_with_one() -> None:
+    assert pieces(16) == [(0, 12), (12, 15), (15, 16)]
+    assert pieces(3) == [(0, 2), (2, 3)]
+    assert pieces(1) == [(0, 1)]
 
 
 def test_damaged_weights_are_refused(exported: Exported) -> None:
