@@ -240,6 +240,36 @@ def test_wordpiece_pieces_are_spelled_without_their_prefix() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "tokens"),
+    [
+        (
+            {
+                "type": "BPE",
+                "vocab": {"a": 0, "aba": 1, "b": 2, "ba": 3, "ab": 4},
+                "merges": ["a b", "ab a", "b a", "a ba"],  # aba is first made by the second
+            },
+            ["ab", "aba", "ba", "a", "b"],
+        ),
+        (
+            {
+                "type": "Unigram",
+                "vocab": [["a", -3.0], ["b", -1.0], ["ab", -2.5], ["ba", -1.0]],
+                "unk_id": None,
+            },
+            ["b", "ba", "ab", "a"],
+        ),
+        (
+            {"type": "WordPiece", "vocab": {"##a": 2, "a": 0, "aa": 1}, "unk_token": "a"},
+            ["a", "aa", "##a"],
+        ),
+    ],
+)
+def test_the_most_useful_pieces_come_first(model: dict[str, Any], tokens: list[str]) -> None:
+    pieces = read(tokenizer_json(model), HERE)
+    assert [pieces.tokens[id] for id in pieces.by_use()] == tokens
+
+
+@pytest.mark.parametrize(
     ("model", "kind"),
     [
         ({"vocab": {"a": 0}, "merges": []}, "Bpe"),

@@ -204,7 +204,7 @@ def test_what_the_chat_template_says_stays(tmp_path: Path) -> None:
 def test_every_id_is_renumbered(tmp_path: Path) -> None:
     tokenizer = FAMILIES["llama2"]
     vocab = tokenizer["model"]["vocab"]
-    named, count = vocab["qu"], rows(tokenizer)
+    named, dropped, count = vocab["qu"], vocab["th"], rows(tokenizer)
     padding = {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": None}
     padding |= {"pad_id": named, "pad_token": "qu", "pad_type_id": 0}
     tokenizer = {**tokenizer, "padding": padding}
@@ -217,11 +217,17 @@ def test_every_id_is_renumbered(tmp_path: Path) -> None:
             "eos_token_id": [2, named, count - 1],
             "pad_token_id": -1,
             "text_config": {"vocab_size": count, "bos_token_id": 1},
+            "audio_config": {"vocab_size": 7},
+            "decoder_start_token_id": count,  # of no row
             "hidden_size": 2,
         },
         generation_config={"eos_token_id": 2, "suppress_tokens": [5], "top_k": 5},
         tokenizer_config={
-            "added_tokens_decoder": {"2": {"content": "</s>"}, "1": {"content": "<s>"}},
+            "added_tokens_decoder": {
+                "2": {"content": "</s>"},
+                str(named): {"content": "qu"},
+                str(dropped): {"content": "th"},
+            },
             "bos_token": "<s>",
         },
     )
@@ -233,13 +239,15 @@ def test_every_id_is_renumbered(tmp_path: Path) -> None:
         "eos_token_id": [2, new[named], last],  # a row without a token, but named: it stays, last
         "pad_token_id": -1,
         "text_config": {"vocab_size": last + 1, "bos_token_id": 1},
+        "audio_config": {"vocab_size": 7},
+        "decoder_start_token_id": count,
         "hidden_size": 2,
     }
     assert new[named] < named
     assert result.kept[last] == count - 1
     assert read(result, "generation_config") == {"eos_token_id": 2, "top_k": 5}
     assert read(result, "tokenizer_config") == {
-        "added_tokens_decoder": {"1": {"content": "<s>"}, "2": {"content": "</s>"}},
+        "added_tokens_decoder": {"2": {"content": "</s>"}, str(new[named]): {"content": "qu"}},
         "bos_token": "<s>",
     }
     assert read(result, "tokenizer")["padding"]["pad_id"] == new[named]
@@ -253,6 +261,32 @@ def test_tokens_that_are_put_around_a_text_are_renumbered(tmp_path: Path, family
     before = load(tokenizer).encode("12")
     after = load(read(result, "tokenizer")).encode("12")
     assert after.tokens == before.tokens
+    assert result.kept[after.ids].tolist() == before.ids
+
+
+TEMPLATE = FAMILIES["llama2"]["post_processor"]
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False}
+AROUND = {"sep": ["</s>", 2], "cls": ["<s>", 1]}
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        TEMPLATE,
+        {"type": "Sequence", "processors": [BYTE_LEVEL, TEMPLATE]},
+        {"type": "BertProcessing", **AROUND},
+        {"type": "RobertaProcessing", **AROUND, "trim_offsets": True, "add_prefix_space": False},
+    ],
+    ids=lambda processor: processor["type"],
+)
+def test_tokens_around_a_text_stay_where_no_list_names_them(tmp_path: Path, processor: Any) -> None:
+    tokenizer = {**FAMILIES["llama2"], "added_tokens": [], "post_processor": processor}
+    template = {"chat_template": "{{ messages[0].content }}"}  # it says none of them
+    result = pruned(tmp_path, tokenizer, sample("Armenian"), tokenizer_config=template)
+    before = load(tokenizer).encode("12")
+    after = load(read(result, "tokenizer")).encode("12")
+    assert after.tokens == before.tokens
+    assert after.tokens[0] == "<s>"
     assert result.kept[after.ids].tolist() == before.ids
 
 
