@@ -72,6 +72,7 @@ def test_longrope_has_other_waves_for_long_sequences() -> None:
     assert (rope.short_context, rope.magnitude) == (32, pytest.approx(magnitude))
     np.testing.assert_allclose(rope.frequencies, waves)
     np.testing.assert_allclose(rope.long, np.array(waves) / 2)
+    assert read({**scaling, "type": "su"}, 16, **lengths) == rope  # its first name
     _, sin = rope.cos_sin(3, long=True)
     np.testing.assert_allclose(sin[1], magnitude * np.sin(np.array(waves) / 2), rtol=1e-6)
 
@@ -82,9 +83,78 @@ def test_a_share_of_the_head_turns() -> None:
     assert rope.dim == 16
 
 
+def test_what_the_table_says_goes_before_what_stands_beside_it() -> None:
+    table = {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5}
+    beside = {"rope_theta": 10.0, "partial_rotary_factor": 0.25}
+    for name in ("rope_parameters", "rope_scaling"):
+        fields = Fields({name: table, **beside}, Path("config.json"))
+        assert read_rope(fields, 64) == plain(500.0, 32)
+
+
+@pytest.mark.parametrize(
+    ("share", "problem"),
+    [
+        (1.25, "is 1.25; at most 1 is expected"),
+        (0.6, "turns 9 of a head's 16 dimensions; an even number is expected"),
+        (0.01, "turns 0 of a head's 16 dimensions; an even number is expected"),
+    ],
+)
+def test_a_share_that_no_head_has(share: float, problem: str) -> None:
+    with pytest.raises(ModelError) as error:
+        read(None, 16, partial_rotary_factor=share)
+    assert error.value.problem == f"`partial_rotary_factor` {problem}"
+
+
 def test_angles_are_exact_at_long_positions() -> None:
     cos, _ = plain(10000.0, 16).cos_sin(100_001)
     assert cos[100_000, 0] == pytest.approx(math.cos(100_000), abs=1e-7)
+
+
+FACTORS = {
+    "short_factor": [1.0 + n / 8 for n in range(32)],
+    "long_factor": [2.0 + n for n in range(32)],
+}
+LONG = {"rope_type": "longrope", "factor": 3.0, **FACTORS}
+YARN = {"rope_type": "yarn", "factor": 4.0}
+
+
+@pytest.mark.parity
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("scaling", "config"),
+    [
+        ({"rope_type": "linear", "factor": 4.0}, {}),
+        (LLAMA3, {}),
+        ({**LLAMA3, "low_freq_factor": 3.0, "factor": 2.0}, {"rope_theta": 5e5}),
+        (YARN, {}),
+        (YARN, {"max_position_embeddings": 16, "rope_theta": 100.0}),  # the ramp begins below 0
+        (YARN, {"max_position_embeddings": 1 << 20}),  # and ends beyond the head
+        ({**YARN, "original_max_position_embeddings": 512}, {}),
+        ({**YARN, "beta_fast": 16.0, "beta_slow": 2.0, "truncate": False}, {}),
+        ({**YARN, "mscale": 0.7, "mscale_all_dim": 1.3}, {}),
+        ({**YARN, "mscale": 0.7}, {}),
+        ({**YARN, "attention_factor": 0.5, "mscale": 2.0, "mscale_all_dim": 1.0}, {}),
+        (YARN, {"partial_rotary_factor": 0.5}),
+        (LONG, {"original_max_position_embeddings": 256}),
+        ({**LONG, "attention_factor": 1.5}, {"original_max_position_embeddings": 256}),
+        ({**LONG, "original_max_position_embeddings": 2048}, {}),
+    ],
+)
+def test_waves_are_those_of_transformers(scaling: dict[str, Any], config: dict[str, Any]) -> None:
+    reason = "parity compares with transformers, which is not installed: `make parity` installs it"
+    functions = pytest.importorskip("transformers.modeling_rope_utils", reason=reason)
+    from transformers import LlamaConfig
+
+    config = {"max_position_embeddings": 2048, "rope_theta": 10000.0, **config}
+    theirs = LlamaConfig(head_dim=64, rope_scaling=dict(scaling), **config)
+    rope = read(scaling, **config)
+    compute = functions.ROPE_INIT_FUNCTIONS[scaling["rope_type"]]
+    waves, magnitude = compute(theirs, device="cpu")
+    np.testing.assert_allclose(rope.frequencies, waves.numpy(), rtol=1e-5)
+    assert rope.magnitude == pytest.approx(magnitude)
+    if rope.long:
+        waves, _ = compute(theirs, device="cpu", seq_len=rope.short_context + 1)
+        np.testing.assert_allclose(rope.long, waves.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +179,10 @@ def test_angles_are_exact_at_long_positions() -> None:
             "`rope_scaling.type` is 'linear', but `rope_type` is 'dynamic'",
         ),
         ({"type": "ntk"}, "`rope_scaling.rope_type` is 'ntk'"),
+        (
+            {**LLAMA3, "low_freq_factor": 4.0},
+            "`rope_scaling.high_freq_factor` is 4.0, not above low_freq_factor (4.0)",
+        ),
     ],
 )
 def test_what_a_table_may_not_say(scaling: dict[str, Any], problem: str) -> None:

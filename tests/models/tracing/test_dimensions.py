@@ -22,7 +22,7 @@ part (
 <
     int64 zero = {0}, int64 one = {1}, int64 minus = {-1}, int64 eight = {8},
     int64[1] zeros = {0}, int64[1] ones = {1}, int64[1] twos = {2}, int64[1] threes = {3},
-    int64[1] last = {-1}, int64[2] front = {0, 1}, int64[3] back = {2, 1, 0},
+    int64[1] fives = {5}, int64[1] last = {-1}, int64[2] front = {0, 1}, int64[3] back = {2, 1, 0},
     int64[3] free = {-1, -1, -1}, int64[3] units = {1, 1, 1},
     int64[4] heads = {1, -1, 2, 4}, int64[3] halves = {1, -1, 4},
     int64[1] end = {9223372036854775807}, int64[1] begin = {-9223372036854775808},
@@ -160,6 +160,26 @@ CASES = {
     "truth as numbers": (
         "e = Equal (units, free)  f = Cast <to = 7> (e)  y = Reshape (x, f)",
         ["Reshape"],
+    ),
+    "a shape for what has it": ("s = Shape (x)  y = Expand (x, s)", ["Expand"]),
+    "a shape for what has fewer dimensions": (
+        "r = Squeeze (x, zeros)  s = Shape (x)  y = Expand (r, s)",
+        ["Expand", "Squeeze"],
+    ),
+    "many of one number": (
+        f"""a = ConstantOfShape <value = int64[1] {{4}}> (ones)  j = {JOIN} (a, last)
+        y = Reshape (x, j)""",
+        ["Reshape"],
+    ),
+    "whether there are five tokens": (
+        """s = Shape <start = 1, end = 2> (x)  e = Equal (s, fives)
+        y = Where (e, single, x)""",
+        ["Equal", "Shape", "Where"],
+    ),
+    "the sum of a number and a vector": (
+        """a = Add (one, twos)  u = Unsqueeze (a, zeros)  f = Cast <to = 1> (u)
+        y = Mul (single, f)""",
+        ["Cast", "Mul", "Unsqueeze"],
     ),
     "more dimensions than a vector has": (
         "u = Unsqueeze (eight, front)  f = Cast <to = 1> (u)  y = Mul (single, f)",

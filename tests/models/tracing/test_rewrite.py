@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import traced_graph
-from onnx import ModelProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from sitegen.errors import ModelError
 from sitegen.models.tracing.rewrite import rewrite
@@ -118,16 +118,88 @@ def test_norms_become_one_operator_and_guards_go(model: ModelProto) -> None:
     assert {"Pow", "ReduceMean", "Sqrt", "IsNaN"} <= set(operators(model))
 
 
-def test_a_norm_over_another_axis_stays_as_it_is(model: ModelProto) -> None:
-    [mean] = [node for node in model.graph.node if node.op_type == "ReduceMean"]
-    mean.input[1] = "ones"
-    assert "ReduceMean" in operators(rewritten(model))
+def maker(model: ModelProto, value: str) -> NodeProto:
+    return next(node for node in model.graph.node if value in node.output)
 
 
-def test_a_norm_over_all_axes_stays_as_it_is(model: ModelProto) -> None:
-    [mean] = [node for node in model.graph.node if node.op_type == "ReduceMean"]
-    del mean.input[1:]
-    assert "ReduceMean" in operators(rewritten(model))
+def test_a_norm_is_one_whichever_side_its_weight_is_on(model: ModelProto) -> None:
+    normed = maker(model, "normed")
+    normed.input[:] = reversed(normed.input)
+    assert "SimplifiedLayerNormalization" in operators(rewritten(model))
+
+
+def of_another_value(model: ModelProto) -> None:
+    maker(model, "divided").input[0] = "other"
+    at = list(model.graph.node).index(maker(model, "powers"))
+    model.graph.node.insert(at, helper.make_node("Relu", ["embedded"], ["other"]))
+
+
+def of_fourth_powers(model: ModelProto) -> None:
+    maker(model, "powers").input[1] = "four"
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(4), "four"))
+
+
+def by_a_weight_of_two_dimensions(model: ModelProto) -> None:
+    [norm] = [tensor for tensor in model.graph.initializer if tensor.name == "norm"]
+    norm.dims[:] = [1, traced_graph.HIDDEN]
+
+
+def over_another_axis(model: ModelProto) -> None:
+    maker(model, "means").input[1] = "ones"
+
+
+def over_all_axes(model: ModelProto) -> None:
+    del maker(model, "means").input[1:]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_another_value,
+        of_fourth_powers,
+        by_a_weight_of_two_dimensions,
+        over_another_axis,
+        over_all_axes,
+    ],
+)
+def test_what_only_looks_like_a_norm_stays_as_it_is(
+    model: ModelProto, change: Callable[[ModelProto], None]
+) -> None:
+    change(model)
+    after = rewritten(model)
+    assert "ReduceMean" in operators(after)
+    found, expected = (run(each, feeds(each, IDS, {}))["logits"] for each in (after, model))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_guard_that_looks_at_another_value_stays(model: ModelProto) -> None:
+    maker(model, "guard").input[0] = "scores"
+    assert "IsNaN" in operators(rewritten(model))
+
+
+def test_what_a_branch_reads_stays(model: ModelProto) -> None:
+    """One that is chosen by the number of tokens."""
+    shape = helper.make_tensor_value_info("a", TensorProto.FLOAT, None)
+    other = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)
+    bodies = [
+        helper.make_graph([helper.make_node(op, ["product"], [out.name])], out.name, [], [out])
+        for op, out in (("Identity", shape), ("Neg", other))
+    ]
+    last = model.graph.node.pop()
+    last.input[0] = "either"
+    model.graph.node.extend(
+        [
+            helper.make_node("Greater", ["total", "two"], ["long"]),
+            helper.make_node(
+                "If", ["long"], ["either"], then_branch=bodies[0], else_branch=bodies[1]
+            ),
+            last,
+        ]
+    )
+    after = rewritten(model)
+    for ids in (IDS, IDS[:2]):
+        found, expected = (run(each, feeds(each, ids, {}))["logits"] for each in (after, model))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_shapes_are_known_before_the_graph_runs(model: ModelProto) -> None:
@@ -169,6 +241,17 @@ def widen_values(model: ModelProto) -> None:
             value.type.tensor_type.shape.dim[3].dim_value = 64
 
 
+def leave_heads_open(model: ModelProto) -> None:
+    for value in model.graph.input:
+        if value.name.startswith("past"):
+            value.type.tensor_type.shape.dim[1].dim_param = "heads"
+
+
+def rename_present(model: ModelProto) -> None:
+    for value in model.graph.output:
+        value.name = value.name.replace("present", "cache")
+
+
 def rename_past(model: ModelProto) -> None:
     for value in model.graph.input:
         if value.name.startswith("past"):
@@ -183,6 +266,11 @@ def rename_past(model: ModelProto) -> None:
             widen_values,
             "layer 0 keeps keys (batch, 2, past, 32) and values (batch, 2, past, 64)",
         ),
+        (
+            leave_heads_open,
+            "layer 0 keeps keys (batch, heads, past, 32) and values (batch, heads, past, 32)",
+        ),
+        (rename_present, "its outputs are logits, cache.0.key, cache.0.value"),
         (
             rename_past,
             "its inputs are input_ids, attention_mask, position_ids, cache_params.0.key, "
