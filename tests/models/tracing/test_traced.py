@@ -97,6 +97,97 @@ def test_products_and_tables_get_the_schemes_of_the_variant(tmp_path: Path) -> N
     assert operators(graph).count("ReduceMax") == 1  # outliers: at the end of the MLP alone
 
 
+def test_a_head_of_its_own_has_the_bits_of_a_head(tmp_path: Path) -> None:
+    untied = traced_graph.model(head_weight=np.ones((HIDDEN, VOCAB), np.float32))
+    variant, *_ = variants(Quantization(head_bits=8))
+    with ShardWriter(tmp_path) as writer:
+        graph = onnx.load_from_string(traced(tmp_path / "m", untied).graph(variant, writer, 512))
+    products = [node for node in graph.graph.node if node.op_type == "MatMulNBits"]
+    bits = {each.name: helper.get_attribute_value(each) for each in products[-1].attribute}["bits"]
+    assert (bits, "head_weight" in products[-1].input[1]) == (8, True)
+    assert sum(a.i == 8 for node in products for a in node.attribute if a.name == "bits") == 1
+
+
+def maker(model: onnx.ModelProto, value: str) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if value in node.output)
+
+
+def insert(model: onnx.ModelProto, before: str, *nodes: onnx.NodeProto) -> None:
+    """Put nodes before the one that makes a value."""
+    at = list(model.graph.node).index(maker(model, before))
+    for node in reversed(nodes):
+        model.graph.node.insert(at, node)
+
+
+def scale_a_product(model: onnx.ModelProto) -> None:
+    maker(model, "wide").attribute.append(helper.make_attribute("alpha", 0.5))
+
+
+def scale_a_bias(model: onnx.ModelProto) -> None:
+    maker(model, "wide").attribute.append(helper.make_attribute("beta", 0.5))
+
+
+def turn_an_input(model: onnx.ModelProto) -> None:
+    maker(model, "wide").attribute.append(helper.make_attribute("transA", 1))
+    maker(model, "wide").input[0] = "columns"
+    insert(model, "wide", helper.make_node("Transpose", ["rows"], ["columns"], perm=[1, 0]))
+
+
+def look_up_in_a_row(model: onnx.ModelProto) -> None:
+    maker(model, "embedded").input[1] = "ids"
+    maker(model, "embedded").output[0] = "found"
+    model.graph.node.insert(0, helper.make_node("Squeeze", ["input_ids", "zeros"], ["ids"]))
+    insert(model, "positions", helper.make_node("Unsqueeze", ["found", "zeros"], ["embedded"]))
+
+
+def count_places(model: onnx.ModelProto) -> None:
+    """As masks are made of a shape: no number of the model decides how many there are."""
+    last = model.graph.node.pop()
+    last.input[0] = "with_places"
+    model.graph.node.extend(
+        [
+            helper.make_node("Shape", ["embedded"], ["places.shape"]),
+            helper.make_node("ConstantOfShape", ["places.shape"], ["places.zero"]),
+            helper.make_node("Cast", ["places.zero"], ["places.no"], to=TensorProto.BOOL),
+            helper.make_node("Not", ["places.no"], ["places.yes"]),
+            helper.make_node("NonZero", ["places.yes"], ["places"]),
+            helper.make_node("Cast", ["places"], ["places.float"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMax", ["places.float"], ["places.last"], keepdims=0),
+            helper.make_node("Add", ["product", "places.last"], ["with_places"]),
+            last,
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [scale_a_product, scale_a_bias, turn_an_input, look_up_in_a_row, count_places]
+)
+@pytest.mark.parametrize("name", ["q4/wasm", "fp32/fp32"])
+def test_other_forms_are_computed_as_they_are(
+    tmp_path: Path, change: Callable[[onnx.ModelProto], None], name: str
+) -> None:
+    model = traced_graph.model()
+    change(model)
+    own = traced(tmp_path / "m", model)
+    [(_, runner)] = written(own, tmp_path / "w", name).values()
+    assert distance(logits(runner), own.reference(IDS)) <= LIMITS[VARIANT[name].storage].error
+
+
+def test_token_ids_of_another_shape_are_looked_up_in_the_table(tmp_path: Path) -> None:
+    model = traced_graph.model()
+    maker(model, "embedded").input[1] = "ids"
+    model.graph.node.insert(0, helper.make_node("Reshape", ["input_ids", "row"], ["ids"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, -1]), "row"))
+    [(graph, _)] = written(traced(tmp_path / "m", model), tmp_path / "w", "q4/webgpu-f32").values()
+    assert "GatherBlockQuantized" in operators(graph)
+
+
+def test_a_vector_beyond_half_precision_is_named(tmp_path: Path) -> None:
+    model = traced(tmp_path / "m", traced_graph.model(up_bias=np.full(INNER, 1e6, np.float32)))
+    with pytest.raises(ModelError, match="up_bias holds weights beyond the range of float16"):
+        written(model, tmp_path / "w", "q4/webgpu-f16")
+
+
 def test_a_tied_head_is_stored_once(tmp_path: Path) -> None:
     model = traced(tmp_path / "m")
     untied = traced_graph.model(head_weight=np.zeros((HIDDEN, VOCAB), np.float32))
@@ -153,6 +244,8 @@ def test_half_precision_stays_where_it_is_enough(tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
     types = {output.name: output.type for output in session.get_outputs()}
     assert {name for name in single | half if types[name] == "tensor(float)"} == single
+    stored = {tensor.name for tensor in graph.graph.initializer}
+    assert {"frequencies.float32", "norm.float16", "up_bias.float16"} <= stored
 
 
 def test_half_precision_survives_what_overflows_it(tmp_path: Path) -> None:
