@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -125,6 +126,19 @@ def test_a_damaged_entry_is_made_again(root: Path, text: str) -> None:
     [entry] = (root / "cache" / "models").iterdir()
     entry.write_text(text)
     assert ready(root).manifest == model.manifest
+
+
+def test_an_export_belongs_to_the_packages_it_was_made_with(tmp_path: Path) -> None:
+    """One that is gone takes no export with it."""
+    cache, installed = Cache(tmp_path), importlib.metadata.version("numpy")
+    for packages, is_kept in (
+        ({}, True),
+        ({"numpy": installed}, True),
+        ({"numpy": installed, "pillow-of-nobody": "1.0"}, True),
+        ({"pillow-of-nobody": "1.0", "numpy": "0.1"}, False),
+    ):
+        cache.store("key", {}, [], packages)
+        assert (cache.load("key") is not None) == is_kept
 
 
 def test_damaged_digests_are_made_again(root: Path) -> None:

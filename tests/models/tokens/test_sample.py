@@ -23,6 +23,12 @@ def test_a_quotation_is_not_a_script_of_the_text() -> None:
     assert sample.bound == ("The fox said: “Привет!”\n",)
 
 
+def test_one_letter_of_a_hundred_is_a_script_of_the_text() -> None:
+    assert take(Vocabulary(), ["a" * 99 + "ж"]).scripts == {"Cyrl", "Latn"}
+    assert take(Vocabulary(), ["a" * 100 + "ж"]).scripts == {"Latn"}
+    assert take(Vocabulary(), ["aж"]).scripts == {"Cyrl", "Latn"}
+
+
 def test_scripts_that_are_named_come_before_those_that_are_found() -> None:
     sample = take(Vocabulary(keep=("Greek",)), [ENGLISH])
     assert sample.scripts == {"Grek"}

@@ -216,7 +216,7 @@ def test_every_id_is_renumbered(tmp_path: Path) -> None:
             "vocab_size": count,
             "eos_token_id": [2, named, count - 1],
             "pad_token_id": -1,
-            "text_config": {"vocab_size": count, "bos_token_id": 1},
+            "text_config": {"vocab_size": count, "bos_token_id": count - 2},
             "audio_config": {"vocab_size": 7},
             "decoder_start_token_id": count,  # of no row
             "hidden_size": 2,
@@ -238,13 +238,13 @@ def test_every_id_is_renumbered(tmp_path: Path) -> None:
         "vocab_size": last + 1,
         "eos_token_id": [2, new[named], last],  # a row without a token, but named: it stays, last
         "pad_token_id": -1,
-        "text_config": {"vocab_size": last + 1, "bos_token_id": 1},
+        "text_config": {"vocab_size": last + 1, "bos_token_id": last - 1},
         "audio_config": {"vocab_size": 7},
         "decoder_start_token_id": count,
         "hidden_size": 2,
     }
     assert new[named] < named
-    assert result.kept[last] == count - 1
+    assert result.kept[last - 1 :].tolist() == [count - 2, count - 1]
     assert read(result, "generation_config") == {"eos_token_id": 2, "top_k": 5}
     assert read(result, "tokenizer_config") == {
         "added_tokens_decoder": {"2": {"content": "</s>"}, str(new[named]): {"content": "qu"}},
