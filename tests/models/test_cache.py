@@ -19,7 +19,11 @@ from sitegen.config import ModelSpec
 from sitegen.errors import ModelError
 from sitegen.models import Model, prepare
 from sitegen.models.cache import Cache
+from sitegen.models.samples import Samples
+from sitegen.models.source import Source
+from sitegen.models.source.lock import Pin, PinnedFile
 from sitegen.models.staging import ABANDONED_S, CAN_LOCK
+from sitegen.texts import Texts
 
 PREPARE = """
 import sys
@@ -126,6 +130,20 @@ def test_a_damaged_entry_is_made_again(root: Path, text: str) -> None:
     [entry] = (root / "cache" / "models").iterdir()
     entry.write_text(text)
     assert ready(root).manifest == model.manifest
+
+
+def test_the_key_tells_commits_and_texts_apart(tmp_path: Path) -> None:
+    """Also where both have the same files: the manifest names the commit."""
+    cache, spec = Cache(tmp_path), ModelSpec(id="org/name")
+    files = (PinnedFile("config.json", 1, "0" * 40),)
+    one, other = (
+        Source("org/name", tmp_path, {"config.json": tmp_path / "config.json"}, {}, None, pin)
+        for pin in (Pin("org/name", "main", letter * 40, files) for letter in "ab")
+    )
+    said = [Samples(), Samples(calibration=Texts(("a",))), Samples(calibration=Texts(("b",)))]
+    keys = [cache.key(source, spec, samples) for source in (one, other) for samples in said]
+    assert len(set(keys)) == len(keys)
+    assert cache.key(one, spec) == keys[0]
 
 
 def test_an_export_belongs_to_the_packages_it_was_made_with(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ LATIN = Writing(codes(["Latin"]))
 def test_names_are_those_of_unicode_however_they_are_written() -> None:
     assert codes(["Latin", "old persian", "OLD_TURKIC"]) == {"Latn", "Xpeo", "Orkh"}
     assert codes(["Japanese", "Common"]) == {"Hani", "Hira", "Kana"}
+    assert codes(["Korean"]) == {"Hang", "Hani"}
+    assert codes(["Chinese"]) == {"Hani", "Bopo"}
     assert [name(code) for code in ("Latn", "Xpeo")] == ["Latin", "Old Persian"]
 
 
@@ -77,7 +79,9 @@ def test_whole_characters_between_pieces_must_be_those_that_can_be_written(data:
         (b"\xe4\xb8", False),  # Han
         (b"\xf0\x9f\xa6", True),  # emoji
         (b"\x9f\xa6", True),
+        (b"\x9f\xa6\x8a", True),
         (b"\x9f", True),
+        (b"\xa0\x80\x80a", False),  # the end of a Han character
         (b"\xff", False),
         (b"\xc0\xaf", False),  # a form that UTF-8 does not have
         (b"\xe4\xb8a", False),

@@ -180,6 +180,48 @@ def test_a_special_token_without_a_row_is_left_out(folder: Path) -> None:
     path.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ModelError, match="the last is '<image>'"):
         read(folder)
+    image["special"] = True
+    path.write_text(json.dumps(values), encoding="utf-8")
+    change(folder, "tokenizer_config.json", eos_token="<image>")  # that ends an answer
+    with pytest.raises(ModelError, match="the last is '<image>'"):
+        read(folder)
+
+
+def test_what_only_the_tokenizer_says(folder: Path) -> None:
+    """The token that ends an answer; no template, where it is empty; and no limit on a choice."""
+    (folder / "generation_config.json").write_text('{"top_k": 0}')
+    config = (
+        json.loads((folder / "config.json").read_text())
+        if (folder / "config.json").exists()
+        else {}
+    )
+    (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": None}))
+    change(folder, "tokenizer_config.json", eos_token="<|end|>", chat_template="")
+    text = read(folder)
+    [end] = text.eos_token_ids
+    assert Tokenizer.from_file(str(folder / "tokenizer.json")).id_to_token(end) == "<|end|>"
+    assert text.chat_template is None
+    assert text.generation == {"top_k": 0}
+
+
+def test_a_template_says_the_special_tokens_itself(folder: Path) -> None:
+    values = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    [first, *_] = values["added_tokens"]
+    name, id = first["content"], first["id"]
+    around = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": name, "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {name: {"id": name, "ids": [id], "tokens": [name]}},
+    }
+    change(folder, "tokenizer.json", post_processor=around)
+    change(folder, "tokenizer_config.json", chat_template="{{ messages[0].content }}")
+    text = read(folder)
+    [said] = text.encode(["sea"])
+    assert replace(text, chat_template=None).encode(["sea"]) == [[id, *said]]
 
 
 def test_a_tokenizer_larger_than_the_vocabulary(folder: Path) -> None:
