@@ -75,6 +75,14 @@ def test_every_export_is_listed(cache: Cache) -> None:
     assert files == {path.stem for path in cache.files.iterdir()}
 
 
+def test_of_one_model_the_export_last_used_comes_first(root: Path, cache: Cache) -> None:
+    short, long = key(root, id="./a", context=32), key(root, id="./a")
+    for newer, older in ((short, long), (long, short)):
+        for used, each in ((200, newer), (100, older)):
+            os.utime(root / "cache" / "models" / f"{each}.json", (used, used))
+        assert [export.key for export in listed(cache)][:2] == [newer, older]
+
+
 def test_loading_is_using(root: Path, cache: Cache) -> None:
     wanted = key(root, id="./b")
     os.utime(root / "cache" / "models" / f"{wanted}.json", (1, 1))
@@ -215,6 +223,18 @@ def test_a_damaged_file_is_found_and_made_again(root: Path, cache: Cache) -> Non
     [again] = [e for e in listed(cache) if e.key == export.key]
     assert again.files == export.files
     assert not verify(again, cache, silent).damaged
+
+
+def test_whole_files_that_another_export_shares_stay(root: Path, cache: Cache) -> None:
+    short, long = (
+        next(e for e in listed(cache) if e.key == key(root, id="./a", **spec))
+        for spec in ({"context": 32}, {})
+    )
+    assert short.files.keys() & long.files.keys()
+    flip(cache.path(next(iter(long.files.keys() - short.files.keys()))))
+    drop([long], cache)
+    assert long.key not in cache.keys()
+    assert all(cache.path(sha256).exists() for sha256 in short.files)
 
 
 def test_a_missing_file_is_found(cache: Cache) -> None:
