@@ -89,9 +89,10 @@ fix: .venv/.tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-oracles: .venv/.package
+oracles: .venv/.package $(PARITY)/.package
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	$(BIN)/python tools/oracles.py
+	$(PARITY)/bin/python tools/processor_oracles.py
 
 # PyTorch stays out of .venv: the default install must work without it, and the tests prove that.
 $(PARITY)/.package: pyproject.toml

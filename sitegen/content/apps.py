@@ -41,6 +41,14 @@ class AppOptions(BaseModel):
     """Choose among the k likeliest tokens; 0: among all."""
     top_p: float | None = Field(default=None, gt=0, le=1)
     """Choose among the likeliest tokens that together have this probability."""
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    """Choose among the tokens at least so probable as this share of the likeliest."""
+    repetition_penalty: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Above 1: tokens of the prompt and the answer become less likely."""
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Taken from a token's score for each time it came in the answer."""
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Taken from a token's score once it came in the answer."""
     seed: int | None = Field(default=None, ge=0, lt=2**53)
     """Makes answers repeatable on one backend."""
     max_new_tokens: int | None = Field(default=None, ge=1)

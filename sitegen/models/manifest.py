@@ -78,6 +78,8 @@ class Generation(Record):
     temperature: Annotated[float, Field(ge=0)] | None = None
     top_k: Natural | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0)] | None = None
     max_new_tokens: Positive | None = None
 
 

@@ -64,7 +64,7 @@ export class Model {
     const request = {
       kind: /** @type {const} */ ("generate"),
       prompt: checkPrompt(prompt),
-      options: checkGenerateOptions(options, this.#manifest.generation),
+      options: checkGenerateOptions(options, this.#manifest.generation, this.#manifest.vocab_size),
     };
     const before = this.#idle;
     let release = () => {};

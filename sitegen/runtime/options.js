@@ -31,6 +31,12 @@ const integer = (allowed, least, most = Number.MAX_SAFE_INTEGER) => ({
 /** @type {Rule} */
 const SIGNAL = { allowed: "an AbortSignal", test: (value) => value instanceof AbortSignal };
 
+/** @type {Rule} */
+const FROM_MINUS_2_TO_2 = {
+  allowed: "a number from -2 to 2",
+  test: (value) => Number.isFinite(value) && Math.abs(value) <= 2,
+};
+
 /** @type {Record<string, Rule>} */
 const LOAD_RULES = {
   backend: {
@@ -54,6 +60,24 @@ const GENERATE_RULES = {
     allowed: "a number above 0 and at most 1",
     test: (value) => Number.isFinite(value) && value > 0 && value <= 1,
   },
+  min_p: {
+    allowed: "a number from 0 to 1",
+    test: (value) => Number.isFinite(value) && value >= 0 && value <= 1,
+  },
+  repetition_penalty: {
+    allowed: "a number above 0",
+    test: (value) => Number.isFinite(value) && value > 0,
+  },
+  frequency_penalty: FROM_MINUS_2_TO_2,
+  presence_penalty: FROM_MINUS_2_TO_2,
+  logit_bias: {
+    allowed: "an object of token ids and numbers from -100 to 100, like { 42: -100 }",
+    test: (value) =>
+      Object.prototype.toString.call(value) === "[object Object]" &&
+      Object.entries(value).every(
+        ([id, bias]) => /^(0|[1-9]\d{0,14})$/.test(id) && Number.isFinite(bias) && Math.abs(bias) <= 100,
+      ),
+  },
   seed: { ...integer("a whole number from 0 to 2^53 - 1", 0) },
   stop: {
     allowed: "a list of texts, none of them empty",
@@ -76,15 +100,27 @@ export function checkLoadOptions(options) {
 /**
  * @param {StreamOptions} options
  * @param {GenerationDefaults} defaults  of the model
+ * @param {number} [vocabSize]  of the model
  * @returns {GenerateOptions}  without the signal: it cannot be posted to a worker
  */
-export function checkGenerateOptions(options, defaults) {
+export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
   check(options, GENERATE_RULES);
+  for (const id of Object.keys(options.logit_bias ?? {})) {
+    if (Number(id) < vocabSize) continue;
+    throw badRequest(`logit_bias names token ${id}, and the last token of this model is ${vocabSize - 1}.`, {
+      option: "logit_bias",
+    });
+  }
   return {
     max_new_tokens: options.max_new_tokens ?? defaults.max_new_tokens ?? 256,
     temperature: options.temperature ?? defaults.temperature ?? 0,
     top_k: options.top_k ?? defaults.top_k ?? 0,
     top_p: options.top_p ?? defaults.top_p ?? 1,
+    min_p: options.min_p ?? defaults.min_p ?? 0,
+    repetition_penalty: options.repetition_penalty ?? defaults.repetition_penalty ?? 1,
+    frequency_penalty: options.frequency_penalty ?? 0,
+    presence_penalty: options.presence_penalty ?? 0,
+    logit_bias: { ...options.logit_bias },
     seed: options.seed ?? null,
     stop: options.stop ?? [],
     ignore_eos: options.ignore_eos ?? false,

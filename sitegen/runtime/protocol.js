@@ -99,6 +99,8 @@
  * @property {number} [temperature]
  * @property {number} [top_k]
  * @property {number} [top_p]
+ * @property {number} [min_p]
+ * @property {number} [repetition_penalty]
  * @property {number} [max_new_tokens]
  */
 
@@ -194,6 +196,11 @@
  * @property {number} temperature  0 takes the most probable token
  * @property {number} top_k  0 keeps all
  * @property {number} top_p  1 keeps all
+ * @property {number} min_p  0 keeps all
+ * @property {number} repetition_penalty  of the tokens of prompt and answer; 1 changes nothing
+ * @property {number} frequency_penalty  for each time that a token came in the answer
+ * @property {number} presence_penalty  once for a token of the answer
+ * @property {Record<string, number>} logit_bias  token id → what is added to its logit
  * @property {number | null} seed  null draws one
  * @property {string[]} stop
  * @property {boolean} ignore_eos

@@ -1,8 +1,22 @@
 /**
  * From logits to the next token: pure functions, the same text for the same seed.
  *
- * Order and meaning are those of Hugging Face transformers: temperature, then top_k, then top_p.
+ * Order and meaning are those of Hugging Face transformers: bias and penalties (penalties.js),
+ * then temperature, top_k, top_p and min_p. Temperature 0 takes the largest of the first.
  * Equal logits: the lower id comes first, also where transformers leaves the order open.
+ */
+
+import { penalize } from "./penalties.js";
+
+/** @typedef {import("./penalties.js").History} History */
+/** @typedef {import("./penalties.js").PenaltyOptions} PenaltyOptions */
+
+/**
+ * @typedef {object} WarpOptions
+ * @property {number} temperature
+ * @property {number} top_k  0 keeps all
+ * @property {number} top_p  1 keeps all
+ * @property {number} min_p  0 keeps all
  */
 
 /**
@@ -53,10 +67,10 @@ export function argmax(logits) {
 /**
  * The tokens that may follow and their probabilities, most probable first.
  * @param {Float32Array} logits  (vocab,)
- * @param {{ temperature: number, top_k: number, top_p: number }} options  temperature > 0
+ * @param {WarpOptions} options  temperature > 0
  * @returns {{ ids: number[], probabilities: number[] }}  (kept,)
  */
-export function distribution(logits, { temperature, top_k, top_p }) {
+export function distribution(logits, { temperature, top_k, top_p, min_p }) {
   // As in transformers, tokens equal to the k-th largest stay too.
   const least = top_k > 0 && top_k < logits.length ? kthLargest(logits, top_k) : -Infinity;
   const most = logits[argmax(logits)];
@@ -71,15 +85,16 @@ export function distribution(logits, { temperature, top_k, top_p }) {
   }
 
   // Transformers sums from the least probable up and drops while the sum is ≤ 1 - top_p. All
-  // tokens below `floor` together weigh less than that: they go without being sorted.
+  // tokens below `floor` together weigh less than that: they go without being sorted. So do those
+  // that min_p drops afterwards: the largest weighs 1.
   const cut = top_p < 1 ? (1 - top_p) * total : 0;
-  const floor = cut / count;
+  const floor = Math.max(cut / count, min_p);
   let dropped = 0;
   const ids = [];
   for (let id = 0; id < logits.length; id++) {
     if (logits[id] < least) continue;
     if (weights[id] < floor) dropped += weights[id];
-    else ids.push(id);
+    else if (weights[id] > 0) ids.push(id);
   }
   ids.sort((a, b) => weights[b] - weights[a] || a - b);
   while (cut > 0 && ids.length > 1 && dropped + weights[ids[ids.length - 1]] <= cut) {
@@ -91,13 +106,15 @@ export function distribution(logits, { temperature, top_k, top_p }) {
 
 /**
  * @param {Float32Array} logits  (vocab,)
- * @param {{ temperature: number, top_k: number, top_p: number }} options
+ * @param {WarpOptions & PenaltyOptions} options
+ * @param {History} history
  * @param {() => number} random  uniform on [0, 1); not called at temperature 0
  * @returns {number} the next token
  */
-export function sample(logits, options, random) {
-  if (options.temperature === 0) return argmax(logits);
-  const { ids, probabilities } = distribution(logits, options);
+export function sample(logits, options, history, random) {
+  const scores = penalize(logits, options, history);
+  if (options.temperature === 0) return argmax(scores);
+  const { ids, probabilities } = distribution(scores, options);
   let left = random();
   for (let i = 0; i < ids.length; i++) {
     left -= probabilities[i];

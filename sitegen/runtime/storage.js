@@ -20,6 +20,7 @@ export const MODULES = [
   "loader.js",
   "model.js",
   "options.js",
+  "penalties.js",
   "protocol.js",
   "sampling.js",
   "sitegen.js",

@@ -6,6 +6,7 @@ import { Engine, gunzip, startOrt } from "./engine.js";
 import { createStopMatcher } from "./decode.js";
 import { generate, newFigures, selfCheck } from "./generate.js";
 import { loadFiles } from "./loader.js";
+import { createHistory } from "./penalties.js";
 import { asSitegenError } from "./protocol.js";
 import { argmax, createRandom, drawSeed, sample } from "./sampling.js";
 import { ROOT, openFiles } from "./storage.js";
@@ -120,6 +121,7 @@ async function answer(id, prompt, options) {
     max_new_tokens: options.max_new_tokens,
   };
   const random = createRandom(options.seed ?? drawSeed());
+  const history = createHistory(promptIds);
   const figures = newFigures();
   const stops = createStopMatcher(options.stop);
   const decoded = text.decodeAfter(prompt, promptIds);
@@ -127,7 +129,8 @@ async function answer(id, prompt, options) {
   /** @param {string} piece */
   const show = (piece) => piece && reply({ kind: "piece", id, text: piece });
   try {
-    const choose = (/** @type {Float32Array} */ logits) => sample(logits, options, random);
+    const choose = (/** @type {Float32Array} */ logits) =>
+      history.add(sample(logits, options, history, random));
     for await (const token of generate(sequence, promptIds, limits, choose, figures)) {
       show(stops.push(decoded.push(token)));
       if (stops.isStopped) break;

@@ -261,10 +261,13 @@ def _generation(files: Mapping[str, Path]) -> dict[str, int | float]:
         values["temperature"] = fields.number("temperature")
     if fields.values.get("top_k") is not None:
         values["top_k"] = fields.integer("top_k", low=0)
-    if fields.values.get("top_p") is not None:
-        values["top_p"] = fields.number("top_p")
-        if values["top_p"] > 1:
-            raise fields.error("top_p", f"is {values['top_p']}; at most 1 is expected")
+    for key, off in (("top_p", None), ("min_p", 0)):
+        if fields.values.get(key) not in (None, off):
+            values[key] = fields.number(key)
+            if values[key] > 1:
+                raise fields.error(key, f"is {values[key]}; at most 1 is expected")
+    if fields.values.get("repetition_penalty") is not None:
+        values["repetition_penalty"] = fields.number("repetition_penalty")
     if fields.values.get("max_new_tokens") is not None:
         values["max_new_tokens"] = fields.integer("max_new_tokens")
     return values

@@ -25,6 +25,10 @@ import { styles } from "./styles.js";
  * @property {number} [temperature]
  * @property {number} [top_k]
  * @property {number} [top_p]
+ * @property {number} [min_p]
+ * @property {number} [repetition_penalty]
+ * @property {number} [frequency_penalty]
+ * @property {number} [presence_penalty]
  * @property {number} [seed]
  * @property {number} [max_new_tokens]
  * @property {string[]} [stop]
@@ -41,7 +45,11 @@ import { styles } from "./styles.js";
  * @typedef {"done" | "stopped" | "failed"} Outcome
  */
 
-const GENERATION = /** @type {const} */ (["temperature", "top_k", "top_p", "seed", "max_new_tokens", "stop"]);
+const GENERATION = /** @type {const} */ ([
+  ...["temperature", "top_k", "top_p", "min_p"],
+  ...["repetition_penalty", "frequency_penalty", "presence_penalty"],
+  ...["seed", "max_new_tokens", "stop"],
+]);
 
 export class AppBlock extends HTMLElement {
   /** @type {Options} */

@@ -340,18 +340,25 @@ def test_end_tokens_out_of_range(folder: Path, id: Any) -> None:
 
 
 def test_sampling_defaults(folder: Path) -> None:
-    values = {"temperature": 0.6, "top_k": 50, "top_p": 0.9, "max_new_tokens": 99, "typical_p": 1}
-    change(folder, "generation_config.json", **values)
-    assert read(folder).generation == {
+    values = {
         "temperature": 0.6,
         "top_k": 50,
         "top_p": 0.9,
+        "min_p": 0.05,
+        "repetition_penalty": 1.1,
         "max_new_tokens": 99,
     }
+    change(folder, "generation_config.json", **values, typical_p=1)
+    assert read(folder).generation == values
+    change(folder, "generation_config.json", min_p=0)
+    assert "min_p" not in read(folder).generation
     change(folder, "generation_config.json", temperature=0)
     assert read(folder).generation["temperature"] == 0
     change(folder, "generation_config.json", temperature=0.6, do_sample=False)
     assert read(folder).generation["temperature"] == 0
     change(folder, "generation_config.json", top_p=1.5)
     with pytest.raises(ModelError, match=r"`top_p` is 1\.5; at most 1 is expected"):
+        read(folder)
+    change(folder, "generation_config.json", top_p=1, min_p=2)
+    with pytest.raises(ModelError, match=r"`min_p` is 2\.0; at most 1 is expected"):
         read(folder)
