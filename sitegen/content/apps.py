@@ -62,6 +62,8 @@ class ChatOptions(AppOptions):
 
     system: str | None = None
     """What the model is told before the conversation."""
+    context_overflow: Literal["stop", "drop_oldest"] = "stop"
+    """What happens to a conversation that leaves no room for its answer."""
     greeting: str | None = None
     """The first message, shown as if the model had written it."""
 

@@ -85,6 +85,10 @@ const GENERATE_RULES = {
       Array.isArray(value) && value.every((text) => typeof text === "string" && text !== ""),
   },
   ignore_eos: { allowed: "true or false", test: (value) => typeof value === "boolean" },
+  context_overflow: {
+    allowed: '"stop" or "drop_oldest"',
+    test: (value) => ["stop", "drop_oldest"].includes(value),
+  },
   signal: SIGNAL,
 };
 
@@ -124,6 +128,7 @@ export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
     seed: options.seed ?? null,
     stop: options.stop ?? [],
     ignore_eos: options.ignore_eos ?? false,
+    context_overflow: options.context_overflow ?? "stop",
   };
 }
 

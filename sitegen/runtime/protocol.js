@@ -204,10 +204,13 @@
  * @property {number | null} seed  null draws one
  * @property {string[]} stop
  * @property {boolean} ignore_eos
+ * @property {"stop" | "drop_oldest"} context_overflow
+ *   of a conversation that leaves no room for its answer: an error, or its oldest turns are left out
  */
 
 /**
  * @typedef {object} GenerateResult
+ * @property {number} dropped_messages  of the conversation, which are left out of the prompt
  * @property {number} prompt_tokens
  * @property {number} completion_tokens
  * @property {number} prefill_ms

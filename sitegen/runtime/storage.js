@@ -14,6 +14,7 @@ export const MODULES = [
   "backend.js",
   "catalogue.js",
   "channel.js",
+  "context.js",
   "decode.js",
   "engine.js",
   "generate.js",

@@ -3,6 +3,7 @@
  */
 
 import { Engine, gunzip, startOrt } from "./engine.js";
+import { fitPrompt } from "./context.js";
 import { createStopMatcher } from "./decode.js";
 import { generate, newFigures, selfCheck } from "./generate.js";
 import { loadFiles } from "./loader.js";
@@ -114,11 +115,14 @@ async function answer(id, prompt, options) {
   const { engine, text, task } = /** @type {Model} */ (model);
   const { manifest } = task;
   Object.assign(running, { id, isStopping: false });
-  const promptIds = text.encode(prompt);
+  const { context_length } = manifest;
+  const { max_new_tokens, context_overflow } = options;
+  const fit = { context_length, max_new_tokens, context_overflow };
+  const { promptIds, dropped_messages } = fitPrompt(prompt, text.encode, fit);
   const limits = {
-    context_length: manifest.context_length,
+    context_length,
     eos_token_ids: options.ignore_eos ? [] : manifest.tokenizer.eos_token_ids,
-    max_new_tokens: options.max_new_tokens,
+    max_new_tokens,
   };
   const random = createRandom(options.seed ?? drawSeed());
   const history = createHistory(promptIds);
@@ -143,7 +147,7 @@ async function answer(id, prompt, options) {
     sequence.dispose();
   }
   if (stops.isStopped) figures.finish_reason = "stop";
-  reply({ kind: "done", id, result: { ...figures, prompt_tokens: promptIds.length } });
+  reply({ kind: "done", id, result: { ...figures, prompt_tokens: promptIds.length, dropped_messages } });
 }
 
 /** Let a waiting "stop" message in; unlike setTimeout a channel adds no delay. */

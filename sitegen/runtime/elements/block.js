@@ -32,6 +32,7 @@ import { styles } from "./styles.js";
  * @property {number} [seed]
  * @property {number} [max_new_tokens]
  * @property {string[]} [stop]
+ * @property {"stop" | "drop_oldest"} [context_overflow]
  * @property {string} [system]
  * @property {string} [greeting]
  * @property {string} [prompt]
@@ -48,7 +49,7 @@ import { styles } from "./styles.js";
 const GENERATION = /** @type {const} */ ([
   ...["temperature", "top_k", "top_p", "min_p"],
   ...["repetition_penalty", "frequency_penalty", "presence_penalty"],
-  ...["seed", "max_new_tokens", "stop"],
+  ...["seed", "max_new_tokens", "stop", "context_overflow"],
 ]);
 
 export class AppBlock extends HTMLElement {
@@ -108,6 +109,11 @@ export class AppBlock extends HTMLElement {
   /** The model's name for people. */
   get modelTitle() {
     return this.#shared?.plan?.title ?? "The model";
+  }
+
+  /** Of the last answer's conversation, how many messages the model was not told. */
+  get droppedMessages() {
+    return this.#shared?.model?.info.last?.dropped_messages ?? 0;
   }
 
   /** Whether the model was trained on conversations; null while nothing is known of it. */

@@ -20,6 +20,8 @@ export class SitegenChat extends AppBlock {
   /** What the visitor had begun to write before editing a message or taking an example. */
   #draft = "";
   #attempt = 0;
+  /** The first turn that the model is still told, when the beginning no longer fits. @type {Turn | null} */
+  #memory = null;
   /** @type {Transcript | null} */
   #transcript = null;
   /** @type {Composer | null} */
@@ -102,7 +104,7 @@ export class SitegenChat extends AppBlock {
   async #answer() {
     const transcript = this.#transcript;
     if (!transcript) return;
-    const prompt = this.#prompt();
+    const { prompt, begins } = this.#prompt();
     const entry = transcript.add("assistant", this.modelTitle);
     this.#turns.push({ role: "assistant", entry });
     for (const turn of this.#turns) turn.entry.actions.replaceChildren();
@@ -114,10 +116,15 @@ export class SitegenChat extends AppBlock {
         entry.write(piece);
         entry.setWriting(true);
       },
-      // The same seed would give the same answer again.
-      seed === undefined ? {} : { seed: seed + this.#attempt },
+      {
+        // The same seed would give the same answer again.
+        ...(seed === undefined ? {} : { seed: seed + this.#attempt }),
+        // A text has no turns that could be dropped.
+        ...(typeof prompt === "string" ? { context_overflow: undefined } : {}),
+      },
     );
     entry.setWriting(false);
+    if (outcome === "done" && this.droppedMessages > 0) this.#forget(begins[this.droppedMessages]);
     if (outcome === "failed") {
       const { title, text } = explain(this.failure);
       // A lost model has a card of its own that says the rest.
@@ -129,22 +136,36 @@ export class SitegenChat extends AppBlock {
   }
 
   /**
-   * What the model is asked: the conversation, or, for a model that only continues text, the
-   * conversation as text.
-   * @returns {import("../protocol.js").Prompt}
+   * What the model is asked: the conversation as far as it is told, or, for a model that only
+   * continues text, the conversation as text. `begins`: the turn each message begins with, the
+   * system's left out.
+   * @returns {{ prompt: import("../protocol.js").Prompt, begins: Turn[] }}
    */
   #prompt() {
     /** @type {Message[]} */
     const messages = [];
-    for (const { role, entry } of this.#turns) {
+    /** @type {Turn[]} */
+    const begins = [];
+    const start = this.#memory ? this.#turns.indexOf(this.#memory) : 0;
+    for (const turn of this.#turns.slice(start)) {
+      const { role, entry } = turn;
       const last = messages.at(-1);
       // After an answer that failed there are two questions in a row, which templates refuse.
       if (last?.role === role) last.content += `\n\n${entry.text}`;
-      else if (entry.text) messages.push({ role, content: entry.text });
+      else if (entry.text) {
+        messages.push({ role, content: entry.text });
+        begins.push(turn);
+      }
     }
     if (this.options.system) messages.unshift({ role: "system", content: this.options.system });
-    if (this.hasChatTemplate !== false) return messages;
-    return messages.map((message) => message.content).join("\n\n");
+    if (this.hasChatTemplate !== false) return { prompt: messages, begins };
+    return { prompt: messages.map((message) => message.content).join("\n\n"), begins };
+  }
+
+  /** @param {Turn | null} memory  the first turn that is still told; null: all are */
+  #forget(memory) {
+    this.#memory = memory;
+    this.#transcript?.markMemory(memory?.entry ?? null);
   }
 
   #offerActions() {
@@ -203,12 +224,16 @@ export class SitegenChat extends AppBlock {
 
   /** @param {number} count  turns to take back, from the end */
   #drop(count) {
-    for (const turn of this.#turns.splice(-count)) this.#transcript?.remove(turn.entry);
+    for (const turn of this.#turns.splice(-count)) {
+      this.#transcript?.remove(turn.entry);
+      if (turn === this.#memory) this.#forget(null);
+    }
   }
 
   #clear() {
     this.stop();
     this.#turns = [];
+    this.#forget(null);
     this.#transcript?.clear();
     this.#greet();
     this.refresh();

@@ -79,6 +79,7 @@ svg { flex: none; inline-size: 1.15em; block-size: 1.15em; fill: none; stroke: c
 .actions:empty { display: none; }
 /* Kept free while the answer grows, so that nothing jumps when it ends. */
 .is-writing > .actions { display: flex; min-block-size: 2.25rem; }
+.memory { margin-block: 1.1rem; color: var(--muted); font-size: 0.875rem; text-align: center; }
 .note { color: var(--muted); font-size: 0.875rem; margin-block-start: 0.35rem; }
 .jump {
   position: absolute; inset-block-end: 0.75rem; inset-inline: 0; margin-inline: auto; inline-size: fit-content;

@@ -17,6 +17,7 @@ export class Transcript {
     icon("down"),
     h("span", {}, "Latest"),
   );
+  #memory = h("p", { class: "memory", part: "memory", lang: "en" }, "The model no longer sees what is above.");
   element = h("div", { class: "transcript" }, this.#log, this.#jump);
   #follows = true;
   /** Where toEnd() left it, in CSS pixels. */
@@ -61,6 +62,13 @@ export class Transcript {
   /** @param {boolean} busy */
   setBusy(busy) {
     this.#log.setAttribute("aria-busy", String(busy));
+  }
+
+  /** @param {Entry | null} entry  the first that the model still knows; null: it knows all */
+  markMemory(entry) {
+    if (entry) entry.element.before(this.#memory);
+    else this.#memory.remove();
+    this.follow();
   }
 
   clear() {

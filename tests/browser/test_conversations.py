@@ -1,0 +1,125 @@
+"""Conversations that outgrow the context, in a real browser."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_model
+from fault_server import FaultServer
+
+from sitegen import site
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "index.md": """
+        ---
+        title: Drops
+        model: ./tiny
+        ---
+        ```chat
+        system: Be a fox.
+        context_overflow: drop_oldest
+        max_new_tokens: 20
+        temperature: 0
+        ```
+        """,
+    "stop.md": """
+        ---
+        title: Stops
+        model: ./tiny
+        ---
+        ```chat
+        max_new_tokens: 60
+        temperature: 0
+        ```
+        """,
+}
+QUESTIONS = ["Who sings there?", "What came out one by one?", "Who lived by the river?", "The owl?"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, export_cache: Path) -> Path:
+    root = tmp_path_factory.mktemp("conversations")
+    tiny_model.write(root / "tiny")
+    (root / "content").mkdir()
+    for name, text in PAGES.items():
+        (root / "content" / name).write_text(textwrap.dedent(text).lstrip())
+    return site.build(root, cache=export_cache).output
+
+
+@pytest.fixture
+def visit(browser: Any, built: Path) -> Iterator[Any]:
+    context = browser.new_context()
+    with FaultServer(built, isolated=True) as server:
+
+        def open_(url: str = "") -> Any:
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.goto(server.url + url)
+            return page
+
+        expect.set_options(timeout=20_000)
+        yield open_
+        context.close()
+
+
+def ask(page: Any, text: str) -> None:
+    page.get_by_role("textbox", name="Your message").fill(text)
+    page.get_by_role("button", name="Send").click()
+    if (consent := page.get_by_role("button", name="and send")).is_visible():
+        consent.click()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def tokens_read(page: Any) -> int:
+    row = page.locator(".details dd").filter(has_text="tokens read")
+    return int(row.text_content().split()[0])
+
+
+def test_a_full_conversation_goes_on_without_its_oldest_turns_and_shows_where_memory_begins(visit):
+    page = visit()
+    line = page.locator(".memory")
+    read = []
+    for question in QUESTIONS:
+        ask(page, question)
+        read.append(tokens_read(page))
+        if line.is_visible():
+            break
+    assert len(read) > 1, "the first question must fit"
+    assert read[:-1] == sorted(read[:-1])
+    assert read[-1] < read[-2] and read[-1] <= tiny_model.CONTEXT // 2
+    expect(line).to_have_text("The model no longer sees what is above.")
+    # All messages are still there, and the line stands before one of the reader's.
+    expect(page.locator(".message.user")).to_have_count(len(read))
+    after = line.evaluate("(line) => line.nextElementSibling.className")
+    assert after == "message user"
+
+    # What is forgotten stays so: the next prompt goes on where the last one did.
+    before = line.evaluate("(line) => [...line.parentElement.children].indexOf(line)")
+    ask(page, "So?")
+    assert tokens_read(page) > read[-1]
+    assert line.evaluate("(line) => [...line.parentElement.children].indexOf(line)") == before
+    page.get_by_role("button", name="New conversation").click()
+    expect(line).to_have_count(0)
+    ask(page, QUESTIONS[0])
+    assert tokens_read(page) == read[0]
+
+
+def test_a_full_conversation_stops_where_its_author_chose_nothing(visit):
+    page = visit("stop/")
+    note = page.locator(".message.assistant .note:not([hidden])")
+    for question in QUESTIONS:
+        ask(page, question)
+        if note.is_visible():
+            break
+    expect(note).to_contain_text("The conversation is too long for this model")
+    expect(page.locator(".memory")).to_have_count(0)
