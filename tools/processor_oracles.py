@@ -2,7 +2,8 @@
 
     make oracles
 
-Each case holds logits, a prompt and an answer so far. Bias, repetition_penalty and min_p, and the
+Each case holds logits, a prompt and an answer so far; "logprobs" are those of the likeliest tokens
+and of the answer's last one, by the logits alone. Bias, repetition_penalty and min_p, and the
 order of all, are those of transformers, run here; it has no frequency_penalty and presence_penalty,
 which are computed as OpenAI's documentation says, where its order of penalties would have them.
 Needs PyTorch and transformers, in `.venv-parity`.
@@ -77,6 +78,11 @@ def case(rng: np.random.Generator, options: dict[str, Any]) -> dict[str, Any]:
             "ids": kept.tolist(),
             "probabilities": [float(f"{p:.8g}") for p in probabilities[kept]],
         }
+    own = torch.log_softmax(torch.tensor(logits).double(), -1).numpy()
+    likeliest = np.lexsort((np.arange(vocab), -own))[:6].tolist()
+    expected["logprobs"] = [
+        [token, float(f"{own[token]:.12g}")] for token in [*likeliest, answer[-1]]
+    ]
     logits_text = [float(f"{x:.3f}") for x in logits]
     return {
         "options": options,

@@ -103,6 +103,35 @@ function streamWindow(tokenizer, before) {
   };
 }
 
+/**
+ * One token by itself, as it adds to a text: with its space, and with the bytes of half a character.
+ * A special token is its own name.
+ * @param {Tokenizer} tokenizer
+ * @param {any} json  tokenizer.json
+ * @returns {(id: number) => { token: string, bytes: number[] }}  U+FFFD in `token` where the bytes are no character
+ */
+export function createSpelling(tokenizer, json) {
+  const byteDecoder = byteDecoderOf(json);
+  const special = specialIds(tokenizer);
+  const text = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** What the token adds after another one: decoders drop the space of the first. @param {number} id */
+  const added = (id) => {
+    const [once, twice] = [[id], [id, id]].map((ids) =>
+      tokenizer.decode(ids, { clean_up_tokenization_spaces: false }),
+    );
+    return twice.slice(once.length);
+  };
+  return (id) => {
+    const name = tokenizer.id_to_token(id) ?? "";
+    if (byteDecoder && !special.has(id)) {
+      const bytes = byteDecoder.bytes(name);
+      return { token: text.decode(bytes), bytes: [...bytes] };
+    }
+    const token = special.has(id) || name === "" ? name : added(id);
+    return { token, bytes: [...encoder.encode(token)] };
+  };
+}
+
 /** @param {Tokenizer} tokenizer */
 function specialIds(tokenizer) {
   const special = new Set();

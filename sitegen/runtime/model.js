@@ -13,6 +13,7 @@ import { SitegenError, abortedError } from "./protocol.js";
 /** @typedef {import("./protocol.js").Loaded} Loaded */
 /** @typedef {import("./protocol.js").Manifest} Manifest */
 /** @typedef {import("./protocol.js").Prompt} Prompt */
+/** @typedef {import("./protocol.js").TokenLogprobs} TokenLogprobs */
 
 /**
  * @typedef {object} Info
@@ -26,7 +27,8 @@ import { SitegenError, abortedError } from "./protocol.js";
  * @property {number} bytes
  * @property {number} load_ms
  * @property {Loaded["storage"]} storage
- * @property {GenerateResult | null} last  figures of the last answer
+ * @property {(GenerateResult & { logprobs: TokenLogprobs[] | null }) | null} last
+ *   figures of the last answer; logprobs of the tokens that were read of it, null unless asked for
  */
 
 /** Answers come one after another, in the order they were asked for. */
@@ -66,6 +68,8 @@ export class Model {
       prompt: checkPrompt(prompt),
       options: checkGenerateOptions(options, this.#manifest.generation, this.#manifest.vocab_size),
     };
+    /** @type {TokenLogprobs[]} */
+    const logprobs = [];
     const before = this.#idle;
     let release = () => {};
     this.#idle = new Promise((resolve) => {
@@ -73,13 +77,17 @@ export class Model {
     });
     // Also called when nobody reads any more: that must not hold up the next answer.
     const onEnd = (/** @type {import("./protocol.js").FromWorker} */ last) => {
-      if (last.kind === "done") this.#info.last = last.result;
+      if (last.kind === "done") {
+        this.#info.last = { ...last.result, logprobs: request.options.logprobs ? logprobs : null };
+      }
       release();
     };
     try {
       await settled(before, options.signal);
       for await (const message of this.#channel.request(request, options.signal, onEnd)) {
-        if (message.kind === "piece") yield message.text;
+        if (message.kind !== "piece") continue;
+        logprobs.push(...message.logprobs);
+        if (message.text) yield message.text;
       }
     } finally {
       release();

@@ -32,6 +32,9 @@ const integer = (allowed, least, most = Number.MAX_SAFE_INTEGER) => ({
 const SIGNAL = { allowed: "an AbortSignal", test: (value) => value instanceof AbortSignal };
 
 /** @type {Rule} */
+const BOOLEAN = { allowed: "true or false", test: (value) => typeof value === "boolean" };
+
+/** @type {Rule} */
 const FROM_MINUS_2_TO_2 = {
   allowed: "a number from -2 to 2",
   test: (value) => Number.isFinite(value) && Math.abs(value) <= 2,
@@ -78,13 +81,15 @@ const GENERATE_RULES = {
         ([id, bias]) => /^(0|[1-9]\d{0,14})$/.test(id) && Number.isFinite(bias) && Math.abs(bias) <= 100,
       ),
   },
+  logprobs: BOOLEAN,
+  top_logprobs: integer("a whole number from 0 to 20", 0, 20),
   seed: { ...integer("a whole number from 0 to 2^53 - 1", 0) },
   stop: {
     allowed: "a list of texts, none of them empty",
     test: (value) =>
       Array.isArray(value) && value.every((text) => typeof text === "string" && text !== ""),
   },
-  ignore_eos: { allowed: "true or false", test: (value) => typeof value === "boolean" },
+  ignore_eos: BOOLEAN,
   context_overflow: {
     allowed: '"stop" or "drop_oldest"',
     test: (value) => ["stop", "drop_oldest"].includes(value),
@@ -109,6 +114,9 @@ export function checkLoadOptions(options) {
  */
 export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
   check(options, GENERATE_RULES);
+  if (options.top_logprobs && !options.logprobs) {
+    throw badRequest("top_logprobs adds to logprobs: set logprobs to true, too.", { option: "top_logprobs" });
+  }
   for (const id of Object.keys(options.logit_bias ?? {})) {
     if (Number(id) < vocabSize) continue;
     throw badRequest(`logit_bias names token ${id}, and the last token of this model is ${vocabSize - 1}.`, {
@@ -125,6 +133,8 @@ export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
     frequency_penalty: options.frequency_penalty ?? 0,
     presence_penalty: options.presence_penalty ?? 0,
     logit_bias: { ...options.logit_bias },
+    logprobs: options.logprobs ?? false,
+    top_logprobs: options.top_logprobs ?? 0,
     seed: options.seed ?? null,
     stop: options.stop ?? [],
     ignore_eos: options.ignore_eos ?? false,

@@ -10,7 +10,7 @@
  *     page → worker                      worker → page
  *     load      id, task                 progress  id, progress   (many)
  *                                        loaded    id, loaded
- *     generate  id, prompt, options      piece     id, text       (many)
+ *     generate  id, prompt, options      piece     id, text, logprobs  (many)
  *     stop      id  (of a generate)      done      id, result
  *                                        error     id, error      (ends the request)
  */
@@ -201,12 +201,24 @@
  * @property {number} frequency_penalty  for each time that a token came in the answer
  * @property {number} presence_penalty  once for a token of the answer
  * @property {Record<string, number>} logit_bias  token id → what is added to its logit
+ * @property {boolean} logprobs
+ * @property {number} top_logprobs  how many of the likeliest tokens to tell beside each
  * @property {number | null} seed  null draws one
  * @property {string[]} stop
  * @property {boolean} ignore_eos
  * @property {"stop" | "drop_oldest"} context_overflow
  *   of a conversation that leaves no room for its answer: an error, or its oldest turns are left out
  */
+
+/**
+ * How probable the model found a token: the shape of OpenAI's `logprobs.content`.
+ * @typedef {object} TokenScore
+ * @property {string} token  U+FFFD where it is a part of a character
+ * @property {number[]} bytes
+ * @property {number} logprob  natural, of the model's own distribution
+ */
+
+/** @typedef {TokenScore & { top_logprobs: TokenScore[] }} TokenLogprobs  likeliest first */
 
 /**
  * @typedef {object} GenerateResult
@@ -228,7 +240,7 @@
 /**
  * @typedef {{ kind: "progress", id: number, progress: Progress }
  *   | { kind: "loaded", id: number, loaded: Loaded }
- *   | { kind: "piece", id: number, text: string }
+ *   | { kind: "piece", id: number, text: string, logprobs: TokenLogprobs[] }
  *   | { kind: "done", id: number, result: GenerateResult }
  *   | { kind: "error", id: number, error: ErrorRecord }} FromWorker
  */

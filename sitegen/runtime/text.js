@@ -2,7 +2,7 @@
  * Text to tokens: the model's own tokenizer and chat template. Decoding is in decode.js.
  */
 
-import { createTextStream } from "./decode.js";
+import { createSpelling, createTextStream } from "./decode.js";
 import { SitegenError } from "./protocol.js";
 import { compileTemplate } from "./template.js";
 import { createTokenizer } from "./tokenizer.js";
@@ -19,6 +19,7 @@ const SPECIAL_TOKENS = ["bos_token", "eos_token", "unk_token", "pad_token", "sep
  * @property {(prompt: Prompt) => number[]} encode
  * @property {(prompt: Prompt, promptIds: number[]) => TextStream} decodeAfter
  *   text of the answer: continues a plain text, starts anew after a conversation
+ * @property {(id: number) => { token: string, bytes: number[] }} spell  one token by itself
  */
 
 /**
@@ -32,6 +33,7 @@ export function createText(tokenizerJson, tokenizerConfig, files) {
   const template = files.chat_template === null ? null : compileTemplate(files.chat_template);
   const variables = templateVariables(tokenizerConfig, files);
   return {
+    spell: createSpelling(tokenizer, tokenizerJson),
     encode(prompt) {
       if (typeof prompt === "string") return tokenizer.encode(prompt).ids;
       const text = renderChat(template, prompt, variables);

@@ -3,13 +3,13 @@
  */
 
 import { Engine, gunzip, startOrt } from "./engine.js";
+import { createChooser } from "./chooser.js";
 import { fitPrompt } from "./context.js";
 import { createStopMatcher } from "./decode.js";
 import { generate, newFigures, selfCheck } from "./generate.js";
 import { loadFiles } from "./loader.js";
-import { createHistory } from "./penalties.js";
 import { asSitegenError } from "./protocol.js";
-import { argmax, createRandom, drawSeed, sample } from "./sampling.js";
+import { argmax } from "./sampling.js";
 import { ROOT, openFiles } from "./storage.js";
 import { createText } from "./text.js";
 
@@ -18,6 +18,7 @@ import { createText } from "./text.js";
 /** @typedef {import("./protocol.js").LoadTask} LoadTask */
 /** @typedef {import("./protocol.js").Progress} Progress */
 /** @typedef {import("./protocol.js").Prompt} Prompt */
+/** @typedef {import("./protocol.js").TokenLogprobs} TokenLogprobs */
 /** @typedef {import("./protocol.js").ToWorker} ToWorker */
 
 /** @typedef {{ engine: Engine, text: import("./text.js").Text, task: LoadTask }} Model */
@@ -124,19 +125,18 @@ async function answer(id, prompt, options) {
     eos_token_ids: options.ignore_eos ? [] : manifest.tokenizer.eos_token_ids,
     max_new_tokens,
   };
-  const random = createRandom(options.seed ?? drawSeed());
-  const history = createHistory(promptIds);
+  const chooser = createChooser(options, promptIds, text.spell);
   const figures = newFigures();
   const stops = createStopMatcher(options.stop);
   const decoded = text.decodeAfter(prompt, promptIds);
   const sequence = engine.newSequence();
-  /** @param {string} piece */
-  const show = (piece) => piece && reply({ kind: "piece", id, text: piece });
+  /** @type {(piece: string, logprobs?: TokenLogprobs[]) => void} */
+  const show = (piece, logprobs = []) => {
+    if (piece || logprobs.length > 0) reply({ kind: "piece", id, text: piece, logprobs });
+  };
   try {
-    const choose = (/** @type {Float32Array} */ logits) =>
-      history.add(sample(logits, options, history, random));
-    for await (const token of generate(sequence, promptIds, limits, choose, figures)) {
-      show(stops.push(decoded.push(token)));
+    for await (const token of generate(sequence, promptIds, limits, chooser.choose, figures)) {
+      show(stops.push(decoded.push(token)), chooser.logprobs());
       if (stops.isStopped) break;
       await turn();
       if (running.isStopping) break;

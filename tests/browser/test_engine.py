@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
-from python_engine import onnxruntime_ids
+from python_engine import PythonSequence, onnxruntime_ids
 
 pytestmark = pytest.mark.browser
 
@@ -163,6 +164,32 @@ def test_a_stop_string_ends_the_text_before_it(page):
     answer = generate(page, PROMPT, **GREEDY, stop=[stop, "never said"])
     assert answer["text"] == whole[: whole.index(stop)]
     assert answer["last"]["finish_reason"] == "stop"
+
+
+def test_logprobs_and_penalties_are_those_of_the_logits_that_python_computes(
+    page, site_models, tokenizer
+):
+    options = {"repetition_penalty": 1.6, "max_new_tokens": 12, "ignore_eos": True}
+    answer = generate(page, PROMPT, **options, temperature=0, logprobs=True, top_logprobs=3)
+    ids = tokenizer.encode(PROMPT).ids
+    sequence = PythonSequence(site_models["tiny"], "fp32")
+    logits = sequence.run(ids)
+    told = answer["last"]["logprobs"]
+    assert len(told) == answer["last"]["completion_tokens"] == 12
+    for token in told:
+        own = logits - np.logaddexp.reduce(logits.astype(np.float64))
+        seen = np.array(sorted(set(ids)))
+        scores = logits.copy()
+        scores[seen] = np.where(scores[seen] < 0, scores[seen] * 1.6, scores[seen] / 1.6)
+        chosen = int(scores.argmax())
+        assert token["logprob"] == pytest.approx(own[chosen], abs=1e-3)
+        best = np.sort(own)[::-1][:3]
+        assert [each["logprob"] for each in token["top_logprobs"]] == pytest.approx(best, abs=1e-3)
+        ids.append(chosen)
+        logits = sequence.run([chosen])
+    text = b"".join(bytes(token["bytes"]) for token in told).decode(errors="replace")
+    assert text == answer["text"] == tokenizer.decode(ids[-12:])
+    assert generate(page, PROMPT, **GREEDY)["last"]["logprobs"] is None
 
 
 def test_leaving_the_loop_stops_and_the_model_is_usable(page):
