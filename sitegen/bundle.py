@@ -31,12 +31,13 @@ RUNTIME = Path(__file__).parent / "runtime"
 BASE = "_sitegen/"
 
 ORT = "onnxruntime-web"
-# onnxruntime-web's builds: backend that needs it, and the stems of its module, glue and binary.
+# onnxruntime-web's builds: backend that needs it, and the stems of its modules, the first of which
+# is the binary's glue and names the binary too. On the CPU cpu-session.js stands in for its entry.
 # JSPI is the smaller and faster one on a GPU; asyncify serves the browsers that lack JSPI.
-BUILDS: dict[str, tuple[str, str, str]] = {
-    "wasm": ("wasm", "ort.wasm.min", "ort-wasm-simd-threaded"),
-    "jspi": ("webgpu", "ort.jspi.min", "ort-wasm-simd-threaded.jspi"),
-    "asyncify": ("webgpu", "ort.webgpu.min", "ort-wasm-simd-threaded.asyncify"),
+BUILDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "wasm": ("wasm", ("ort-wasm-simd-threaded",)),
+    "jspi": ("webgpu", ("ort-wasm-simd-threaded.jspi", "ort.jspi.min")),
+    "asyncify": ("webgpu", ("ort-wasm-simd-threaded.asyncify", "ort.webgpu.min")),
 }
 
 
@@ -56,7 +57,7 @@ class BinaryRef(FileRef):
 
 
 class EngineBuild(TypedDict):
-    """One build of onnxruntime-web: its entry module, its glue module, its binary."""
+    """One build of onnxruntime-web: its modules, the binary's glue first, and the binary."""
 
     modules: list[str]
     binary: BinaryRef
@@ -131,8 +132,8 @@ def collect(
             files[f"{BASE}{engine}vendor/{place}"] = placed[place]
         digests = Digests(cache / "digests.json")
         for name in names:
-            _, _, stem = BUILDS[name]
-            binary = placed[f"{ORT}/{stem}.wasm"]
+            _, (glue, *_) = BUILDS[name]
+            binary = placed[f"{ORT}/{glue}.wasm"]
             ref, path = _gzipped(binary, cache / "engine", digests, progress)
             files[BASE + ref["path"]] = path
             modules = [f"{engine}vendor/{place}" for place in _modules_of(name)]
@@ -193,12 +194,12 @@ def _builds_for(models: Mapping[str, Model]) -> list[str]:
         for variant in model.manifest["variants"]
         for backend in variant["backends"]
     }
-    return [name for name, (backend, _, _) in BUILDS.items() if backend in backends]
+    return [name for name, (backend, _) in BUILDS.items() if backend in backends]
 
 
 def _modules_of(build: str) -> list[str]:
-    _, entry, glue = BUILDS[build]
-    return [f"{ORT}/{entry}.js", f"{ORT}/{glue}.js"]
+    _, stems = BUILDS[build]
+    return [f"{ORT}/{stem}.js" for stem in stems]
 
 
 def _modules(placed: Mapping[str, Path], builds: Sequence[str]) -> list[str]:

@@ -31,8 +31,8 @@ OWN = {
 }
 ORT = {
     f"onnxruntime-web/{name}": name.encode() * 100
-    for _, entry, glue in bundle.BUILDS.values()
-    for name in (f"{entry}.js", f"{glue}.js", f"{glue}.wasm")
+    for _, (glue, *others) in bundle.BUILDS.values()
+    for name in (f"{glue}.wasm", *(f"{stem}.js" for stem in (glue, *others)))
 }
 OTHER = {"tokenizers/tokenizers.js": b"export class Tokenizer {}\n"}
 
@@ -98,7 +98,7 @@ def model(
 
     names = ["webgpu-f32" if "webgpu" in each else "wasm" for each in backends]
     manifest: dict[str, Any] = {
-        "version": 2,
+        "version": 3,
         "id": "./tiny",
         "revision": None,
         "title": "Tiny",
@@ -125,6 +125,7 @@ def model(
                 "backends": list(each),
                 "features": [],
                 "dtype": "float32",
+                "cache_in_place": True,
                 "graph": keep(f"graph of {name}".encode()),
                 "weights": {"name": "weights", "bytes": len(weights), "shards": [keep(weights)]},
                 "bytes": 1000 + len(name),
@@ -211,7 +212,7 @@ def test_the_wasm_build_is_the_plain_one(engine: Engine, tmp_path: Path) -> None
     found = engine.collect(tiny=model(tmp_path / "m", backends=[["wasm"]]))
     folder = f"engine/{found.engine_hash}/vendor/onnxruntime-web/"
     build = found.index["engine"]["builds"]["wasm"]
-    assert build["modules"] == [folder + "ort.wasm.min.js", folder + "ort-wasm-simd-threaded.js"]
+    assert build["modules"] == [folder + "ort-wasm-simd-threaded.js"]
     binary = build["binary"]
     plain = ORT["onnxruntime-web/ort-wasm-simd-threaded.wasm"]
     packed = content(found, binary["path"])

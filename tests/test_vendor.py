@@ -398,7 +398,7 @@ def test_the_lock_names_no_address() -> None:
 def test_places_are_what_common_servers_have_a_media_type_for() -> None:
     places = [file.place for package in vendor.read_lock() for file in package.files]
     assert {Path(place).suffix for place in places} == {".js", ".wasm"}
-    assert len(places) == len(set(places)) == 11
+    assert len(places) == len(set(places)) == 10
 
 
 def test_third_party_page_is_what_the_lock_says() -> None:
@@ -422,4 +422,4 @@ def test_the_real_packages_are_the_pinned_ones(tmp_path: Path) -> None:
     for package in vendor.read_lock():
         for file in package.files:
             assert hashlib.sha256(found[file.place].read_bytes()).hexdigest() == file.sha256
-    assert b"ONNX Runtime Web v1.30.0" in found["onnxruntime-web/ort.wasm.min.js"].read_bytes()
+    assert b"ONNX Runtime Web v1.30.0" in found["onnxruntime-web/ort.jspi.min.js"].read_bytes()

@@ -15,7 +15,7 @@ from sitegen.errors import ModelError
 from sitegen.models import manifest as wire
 from sitegen.models.cache import Cache, Model
 from sitegen.models.calibrated import write_calibrated
-from sitegen.models.graph.onnx_graph import EXTERNAL_NAME
+from sitegen.models.graph.onnx_graph import EXTERNAL_NAME, caches_in_place
 from sitegen.models.jobs import CORES_EACH, Jobs
 from sitegen.models.original import Original, read
 from sitegen.models.quantization.variants import Variant, variants
@@ -233,6 +233,7 @@ def _describe(
         backends=variant.backends,
         features=variant.features,
         dtype=variant.dtype,
+        cache_in_place=caches_in_place(files.graph(variant)),
         graph=wire.File.of(graph),
         weights=wire.Weights(name=EXTERNAL_NAME, bytes=size, shards=shards),
         bytes=graph.bytes + size + text_bytes,

@@ -108,6 +108,7 @@ class Variant(Record):
     backends: Annotated[tuple[Literal["webgpu", "wasm"], ...], Field(min_length=1)]
     features: tuple[Literal["shader-f16"], ...]
     dtype: Literal["float16", "float32"]
+    cache_in_place: bool
     graph: File
     weights: Weights
     bytes: Positive
@@ -116,7 +117,7 @@ class Variant(Record):
 
 
 class Manifest(Record):
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     id: Filled
     revision: str | None
     title: Filled

@@ -200,7 +200,7 @@ def _downloads(manifest: Mapping[str, Any], bundle: Bundle) -> tuple[int, int]:
     totals = [
         variant["bytes"] + engine[build]["binary"]["bytes"]
         for variant in manifest["variants"]
-        for build, (backend, _, _) in BUILDS.items()
+        for build, (backend, _) in BUILDS.items()
         if backend in variant["backends"]
     ]
     return min(totals), max(totals)

@@ -53,6 +53,8 @@
  * @property {Backend[]} backends
  * @property {"shader-f16"[]} features
  * @property {Dtype} dtype  of the logits and of the KV cache
+ * @property {boolean} cache_in_place
+ *   keys and values may be given in buffers with room to spare, into which the new ones are written
  * @property {FileRef} graph
  * @property {Weights} weights
  * @property {number} bytes
@@ -106,7 +108,7 @@
 
 /**
  * @typedef {object} Manifest
- * @property {2} version
+ * @property {3} version
  * @property {string} id
  * @property {string | null} revision
  * @property {string} title
@@ -130,7 +132,8 @@
 
 /**
  * @typedef {object} Build
- * @property {string[]} modules  relative to `_sitegen/`: the entry, then the glue of the binary
+ * @property {string[]} modules
+ *   relative to `_sitegen/`: the glue of the binary and, for WebGPU, the entry
  * @property {FileRef & { encoding: "gzip", decoded_bytes: number }} binary
  */
 

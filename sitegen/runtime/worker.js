@@ -2,10 +2,10 @@
  * The worker's side of the protocol: one model, one request at a time.
  */
 
-import { Engine, gunzip, startOrt } from "./engine.js";
 import { createChooser } from "./chooser.js";
 import { fitPrompt } from "./context.js";
 import { createStopMatcher } from "./decode.js";
+import { Engine, gunzip, start } from "./engine.js";
 import { generate, newFigures, selfCheck } from "./generate.js";
 import { loadFiles } from "./loader.js";
 import { asSitegenError } from "./protocol.js";
@@ -68,8 +68,8 @@ async function load(id, task) {
   /** @param {Progress["phase"]} phase */
   const enter = (phase) => last && onProgress({ ...last, phase });
 
-  // Only this build reads a Blob piece by piece; the others would copy it whole.
-  const asBlob = task.buildName === "jspi";
+  // This build alone copies a Blob whole; the others read it piece by piece.
+  const asBlob = task.buildName !== "asyncify";
   const weights = asBlob ? null : new Uint8Array(variant.weights.bytes);
   let offset = 0;
   const shards = variant.weights.shards.map((ref) => {
@@ -89,9 +89,7 @@ async function load(id, task) {
 
   enter("compile");
   const binary = await gunzip(bytes[0], build.binary.decoded_bytes);
-  const ort = await startOrt(task, binary, ROOT);
-  const engine = await Engine.open(ort, task, graph, joined);
-  ort.env.wasm.wasmBinary = undefined; // compiled by now
+  const engine = await Engine.open(await start(task, binary, ROOT), task, graph, joined);
   const text = createText(parse(await gunzip(bytes[1])), config ? parse(bytes[2]) : {}, manifest.tokenizer);
 
   enter("self-check");
@@ -104,7 +102,7 @@ async function load(id, task) {
 
   model = { engine, text, task };
   enter("ready");
-  reply({ kind: "loaded", id, loaded: { threads: ort.env.wasm.numThreads ?? 1, storage } });
+  reply({ kind: "loaded", id, loaded: { threads: task.threads, storage } });
 }
 
 /**

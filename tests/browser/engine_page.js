@@ -7,18 +7,19 @@ const root = new URL("_sitegen/", import.meta.url).href;
 const read = async (path) => new Uint8Array(await (await fetch(root + path)).arrayBuffer());
 const { engine } = await (await fetch(`${root}models.json`)).json();
 const module = (name) => import(`${root}engine/${engine.hash}/${name}.js`);
-const { Engine, gunzip, startOrt } = await module("engine");
+const { Engine, gunzip, start: startRuntime } = await module("engine");
 const { generate, newFigures, selfCheck } = await module("generate");
 const { argmax } = await module("sampling");
 
-let ort;
+let runtime;
 let first; // onnxruntime forgets its compiled shaders with its last session, so one stays open
 
 /** @param {"wasm" | "jspi"} buildName */
 export async function start(buildName) {
   const build = engine.builds[buildName];
   const binary = await gunzip(await read(build.binary.path), build.binary.decoded_bytes);
-  ort = await startOrt({ build, threads: 1 }, binary, root);
+  const backend = buildName === "wasm" ? "wasm" : "webgpu";
+  runtime = await startRuntime({ build, backend, threads: 1 }, binary, root);
 }
 
 /**
@@ -31,7 +32,7 @@ export async function answer({ manifest, variant: name, backend, prompt, parts, 
   const shards = await Promise.all(variant.weights.shards.map(({ path }) => read(path)));
   const weights = new Uint8Array(await new Blob(shards).arrayBuffer());
   const task = { manifest, variant, backend };
-  const model = await Engine.open(ort, task, await read(variant.graph.path), weights);
+  const model = await Engine.open(runtime, task, await read(variant.graph.path), weights);
 
   const checked = model.newSequence();
   await selfCheck(checked, variant.self_check, argmax);
@@ -40,10 +41,8 @@ export async function answer({ manifest, variant: name, backend, prompt, parts, 
   const whole = model.newSequence();
   const parted = model.newSequence();
   const found = { ids: [], logits: [], parted: [] };
-  let superseded = [];
   const decoder = {
     async run(ids) {
-      superseded = Object.values(whole.past);
       const logits = await whole.run(ids);
       found.logits.push([...logits]);
       if (found.parted.length < 4) {
@@ -61,11 +60,11 @@ export async function answer({ manifest, variant: name, backend, prompt, parts, 
   const limits = { context_length: manifest.context_length, eos_token_ids: [], max_new_tokens: count };
   for await (const id of generate(decoder, prompt, limits, choose, newFigures())) found.ids.push(id);
 
-  const places = (tensors) => [...new Set(tensors.map(({ location }) => location))];
-  found.superseded = places(superseded);
-  found.kept = places(Object.values(whole.past));
+  // What was forgotten is said again, by another number of tokens at once.
+  found.held = parted.rewind(prompt.length - 5);
+  found.rewound = [...(await parted.run(prompt.slice(found.held)))];
+  found.kept = [...new Set((whole.cache.tensors ?? []).map(({ location }) => location))];
   whole.dispose();
-  found.disposed = places(Object.values(whole.past));
   parted.dispose();
   first ??= model;
   if (model !== first) await model.session.release();

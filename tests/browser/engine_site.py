@@ -24,6 +24,7 @@ from sitegen.models.weights import Float32
 PROMPT = [int(i) for i in np.random.default_rng(5).integers(4, VOCAB, 40)]
 PARTS = [PROMPT[:1], PROMPT[1:8], PROMPT[8:39], PROMPT[39:]]
 COUNT = {"wasm": 28, "webgpu": 24}  # tokens: the adapter is software
+ARRAYS = ("logits", "parted", "rewound")
 FEWEST = 16  # of them are to lead the second by the margin
 
 # onnxruntime-web 1.30 gives wrong attention for 32 or more new tokens at once on this software
@@ -75,8 +76,8 @@ class Site:
         task = {"variant": variant, "backend": backend, "count": COUNT[backend]}
         task |= {"manifest": model.manifest, "prompt": PROMPT, "parts": PARTS}
         found = self.page(backend, script).evaluate("(task) => engine.answer(task)", task)
-        logits, parted = (np.array(found.pop(key), np.float32) for key in ("logits", "parted"))
-        return Answer(logits=logits, parted=parted, **found)
+        arrays = {key: np.array(found.pop(key), np.float32) for key in ARRAYS}
+        return Answer(**arrays, **found)
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,17 @@ class Answer:
     """What the browser found.
 
     logits: before each of `ids`, (count, vocab). parted: the first ones, (4, vocab), of a sequence
-    that got the prompt in parts. superseded, kept, disposed: where the tensors of the cache are
-    that the last run replaced, that it left, and that were given back.
+    that got the prompt in parts. held: how much of the prompt that one still held after it had been
+    told to forget its last 5 tokens, and all after them; rewound: its logits (vocab,) after it got
+    them again. kept: where the tensors of the cache are, on WebGPU.
     """
 
     ids: list[int]
     logits: Float32
     parted: Float32
-    superseded: list[str]
+    held: int
+    rewound: Float32
     kept: list[str]
-    disposed: list[str]
 
     def runs(self, first: list[list[int]]) -> list[list[int]]:
         return [*first, *([id] for id in self.ids[:-1])]
@@ -128,6 +130,7 @@ def require_equal(
     in_parts = in_parts[len(PARTS) - 1 :][: len(found.parted)]
     assert distance(found.logits, expected) < tolerance
     assert distance(found.parted, np.array(in_parts)) < tolerance
+    assert distance(found.rewound, in_parts[0] if found.held else expected[0]) < tolerance
     require_tokens(found, expected, margin)
 
 

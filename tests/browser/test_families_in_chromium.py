@@ -71,7 +71,7 @@ def families(fast: Collection[str], without: Collection[str] = ()) -> list[Any]:
 def test_unquantized_by_webassembly(site: Site, name: str) -> None:
     found = site.answer(site.export(name, "fp32"), "fp32", "wasm")
     require_reference(site, name, found)
-    assert (found.kept, found.superseded) == (["cpu"], ["cpu"])
+    assert found.held == (0 if name.startswith("lfm2") else len(PROMPT) - 5)
 
 
 @pytest.mark.parametrize("name", families(BY_WASM))
@@ -86,8 +86,7 @@ def test_int8_by_webassembly(site: Site, name: str) -> None:
 def test_unquantized_by_webgpu(site: Site, name: str) -> None:
     found = site.answer(site.export(name, "fp32"), "fp32", "webgpu")
     require_reference(site, name, found)
-    # The cache never leaves the GPU, and what it does not need any more is given back.
-    assert (found.kept, found.superseded, found.disposed) == (["gpu-buffer"], ["none"], ["none"])
+    assert found.kept == ["gpu-buffer"]  # the cache never leaves it
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ FILE = {"path": f"files/{SHA}.bin", "bytes": 3, "sha256": SHA}
 
 def manifest() -> dict[str, Any]:
     return {
-        "version": 2,
+        "version": 3,
         "id": "./m",
         "revision": None,
         "title": "M",
@@ -50,6 +50,7 @@ def manifest() -> dict[str, Any]:
                 "backends": ["wasm"],
                 "features": [],
                 "dtype": "float32",
+                "cache_in_place": True,
                 "graph": FILE,
                 "weights": {"name": "weights.bin", "bytes": 3, "shards": [FILE]},
                 "bytes": 9,

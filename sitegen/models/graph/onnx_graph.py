@@ -125,3 +125,16 @@ class OnnxGraph:
         )
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
+
+
+def caches_in_place(graph: bytes) -> bool:
+    """Whether the keys and values may be given in buffers with room to spare, the same for past and
+    present: where GroupQueryAttention alone reads them, which is told the lengths and writes the
+    new ones behind the old. See `past_present_share_buffer` in onnxruntime's
+    contrib_ops/cpu/bert/group_query_attention_helper.h.
+    """
+    nodes = onnx.load_from_string(graph).graph.node
+    readers = [
+        node.op_type for node in nodes if any(x.startswith("past_key_values.") for x in node.input)
+    ]
+    return bool(readers) and set(readers) == {"GroupQueryAttention"}
