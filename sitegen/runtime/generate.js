@@ -2,24 +2,22 @@
  * The loop of generation: token ids in, token ids out. Knows no text.
  */
 
+import { keepBeginning, read } from "./conversation.js";
 import { SitegenError } from "./protocol.js";
 
-/**
- * What generation needs of a model.
- * @typedef {object} Decoder
- * @property {(ids: number[]) => Promise<Float32Array>} run
- *   append ids to the sequence; logits (vocab,) of the last
- */
+/** @typedef {import("./conversation.js").TokenSequence} TokenSequence */
 
 /**
  * @typedef {object} Limits
  * @property {number} context_length
+ * @property {number | null} short_context
  * @property {number[]} eos_token_ids  empty to never end by itself
  * @property {number} max_new_tokens
  */
 
 /**
  * @typedef {object} Figures  filled while the tokens come
+ * @property {number} cached_tokens  of the prompt, those that need not be run
  * @property {number} prefill_ms
  * @property {number} decode_ms
  * @property {number} completion_tokens  the ending token is not counted
@@ -30,6 +28,7 @@ import { SitegenError } from "./protocol.js";
 /** @returns {Figures} */
 export function newFigures() {
   return {
+    cached_tokens: 0,
     prefill_ms: 0,
     decode_ms: 0,
     completion_tokens: 0,
@@ -39,22 +38,25 @@ export function newFigures() {
 }
 
 /**
- * @param {Decoder} decoder  with an empty sequence
+ * @param {TokenSequence} sequence  what it holds of the prompt is not run again
  * @param {number[]} promptIds
  * @param {Limits} limits
  * @param {(logits: Float32Array) => number} choose
  * @param {Figures} figures
+ * @param {() => Promise<boolean>} [isStopped]  asked before each run of the prompt's parts
  * @returns {AsyncGenerator<number, void, void>}
  */
-export async function* generate(decoder, promptIds, limits, choose, figures) {
+export async function* generate(sequence, promptIds, limits, choose, figures, isStopped = async () => false) {
   checkPrompt(promptIds, limits.context_length);
   const room = limits.context_length - promptIds.length;
   const most = Math.min(limits.max_new_tokens, room);
 
   const start = performance.now();
-  let logits = await decoder.run(promptIds);
+  figures.cached_tokens = keepBeginning(sequence, promptIds, limits.short_context);
+  let logits = await read(sequence, promptIds, limits.short_context, isStopped);
   const prefilled = performance.now();
   figures.prefill_ms = prefilled - start;
+  if (!logits) return;
   for (;;) {
     const id = choose(logits);
     if (limits.eos_token_ids.includes(id)) {
@@ -66,7 +68,7 @@ export async function* generate(decoder, promptIds, limits, choose, figures) {
     if (isLast) figures.finish_reason = "length";
     yield id;
     if (isLast) return;
-    logits = await decoder.run([id]);
+    logits = await sequence.run([id]);
     figures.decode_ms = performance.now() - prefilled;
     figures.tokens_per_second = (1000 * figures.completion_tokens) / figures.decode_ms;
   }
@@ -91,16 +93,16 @@ function checkPrompt(ids, contextLength) {
 }
 
 /**
- * @param {Decoder} decoder  with an empty sequence
+ * @param {Pick<TokenSequence, "run">} sequence  empty
  * @param {import("./protocol.js").SelfCheck} check
  * @param {(logits: Float32Array) => number} choose  greedy
  * @returns {Promise<void>} throws "self-check-failed"
  */
-export async function selfCheck(decoder, check, choose) {
+export async function selfCheck(sequence, check, choose) {
   const got = [];
   let ids = check.prompt_ids;
   while (got.length < check.next_ids.length) {
-    const id = choose(await decoder.run(ids));
+    const id = choose(await sequence.run(ids));
     got.push(id);
     if (id !== check.next_ids[got.length - 1]) {
       throw new SitegenError(

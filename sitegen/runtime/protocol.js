@@ -227,6 +227,7 @@
  * @typedef {object} GenerateResult
  * @property {number} dropped_messages  of the conversation, which are left out of the prompt
  * @property {number} prompt_tokens
+ * @property {number} cached_tokens  of the prompt, those that were known from before and not run
  * @property {number} completion_tokens
  * @property {number} prefill_ms
  * @property {number} decode_ms

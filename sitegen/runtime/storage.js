@@ -16,6 +16,7 @@ export const MODULES = [
   "channel.js",
   "chooser.js",
   "context.js",
+  "conversation.js",
   "cpu-session.js",
   "decode.js",
   "engine.js",

@@ -4,6 +4,7 @@
 
 import { createChooser } from "./chooser.js";
 import { fitPrompt } from "./context.js";
+import { Conversation } from "./conversation.js";
 import { createStopMatcher } from "./decode.js";
 import { Engine, gunzip, start } from "./engine.js";
 import { generate, newFigures, selfCheck } from "./generate.js";
@@ -21,7 +22,7 @@ import { createText } from "./text.js";
 /** @typedef {import("./protocol.js").TokenLogprobs} TokenLogprobs */
 /** @typedef {import("./protocol.js").ToWorker} ToWorker */
 
-/** @typedef {{ engine: Engine, text: import("./text.js").Text, task: LoadTask }} Model */
+/** @typedef {{ conversation: Conversation, text: import("./text.js").Text, task: LoadTask }} Model */
 
 /** @type {Model | null} */
 let model = null;
@@ -100,7 +101,7 @@ async function load(id, task) {
     sequence.dispose();
   }
 
-  model = { engine, text, task };
+  model = { conversation: new Conversation(() => engine.newSequence()), text, task };
   enter("ready");
   reply({ kind: "loaded", id, loaded: { threads: task.threads, storage } });
 }
@@ -111,15 +112,16 @@ async function load(id, task) {
  * @param {GenerateOptions} options
  */
 async function answer(id, prompt, options) {
-  const { engine, text, task } = /** @type {Model} */ (model);
+  const { conversation, text, task } = /** @type {Model} */ (model);
   const { manifest } = task;
   Object.assign(running, { id, isStopping: false });
-  const { context_length } = manifest;
+  const { context_length, short_context } = manifest;
   const { max_new_tokens, context_overflow } = options;
   const fit = { context_length, max_new_tokens, context_overflow };
   const { promptIds, dropped_messages } = fitPrompt(prompt, text.encode, fit);
   const limits = {
     context_length,
+    short_context,
     eos_token_ids: options.ignore_eos ? [] : manifest.tokenizer.eos_token_ids,
     max_new_tokens,
   };
@@ -127,33 +129,33 @@ async function answer(id, prompt, options) {
   const figures = newFigures();
   const stops = createStopMatcher(options.stop);
   const decoded = text.decodeAfter(prompt, promptIds);
-  const sequence = engine.newSequence();
   /** @type {(piece: string, logprobs?: TokenLogprobs[]) => void} */
   const show = (piece, logprobs = []) => {
     if (piece || logprobs.length > 0) reply({ kind: "piece", id, text: piece, logprobs });
   };
   try {
-    for await (const token of generate(sequence, promptIds, limits, chooser.choose, figures)) {
+    conversation.isAnswered = true;
+    for await (const token of generate(conversation, promptIds, limits, chooser.choose, figures, isStopping)) {
       show(stops.push(decoded.push(token)), chooser.logprobs());
       if (stops.isStopped) break;
-      await turn();
-      if (running.isStopping) break;
+      if (await isStopping()) break;
     }
     show(stops.push(decoded.end()) + stops.end());
   } finally {
     running.id = 0;
-    sequence.dispose();
   }
   if (stops.isStopped) figures.finish_reason = "stop";
   reply({ kind: "done", id, result: { ...figures, prompt_tokens: promptIds.length, dropped_messages } });
 }
 
-/** Let a waiting "stop" message in; unlike setTimeout a channel adds no delay. */
 const channel = new MessageChannel();
-/** @returns {Promise<void>} */
-function turn() {
+/**
+ * Lets a waiting "stop" message in; unlike setTimeout a channel adds no delay.
+ * @returns {Promise<boolean>}
+ */
+function isStopping() {
   return new Promise((resolve) => {
-    channel.port1.onmessage = () => resolve();
+    channel.port1.onmessage = () => resolve(running.isStopping);
     channel.port2.postMessage(null);
   });
 }

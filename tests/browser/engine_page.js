@@ -42,6 +42,10 @@ export async function answer({ manifest, variant: name, backend, prompt, parts, 
   const parted = model.newSequence();
   const found = { ids: [], logits: [], parted: [] };
   const decoder = {
+    get ids() {
+      return whole.ids;
+    },
+    rewind: (length) => whole.rewind(length),
     async run(ids) {
       const logits = await whole.run(ids);
       found.logits.push([...logits]);
@@ -57,7 +61,8 @@ export async function answer({ manifest, variant: name, backend, prompt, parts, 
     for (const id of found.ids) logits[id] = -Infinity;
     return argmax(logits);
   };
-  const limits = { context_length: manifest.context_length, eos_token_ids: [], max_new_tokens: count };
+  const { context_length } = manifest;
+  const limits = { context_length, short_context: null, eos_token_ids: [], max_new_tokens: count };
   for await (const id of generate(decoder, prompt, limits, choose, newFigures())) found.ids.push(id);
 
   // What was forgotten is said again, by another number of tokens at once.

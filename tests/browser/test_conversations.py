@@ -1,4 +1,4 @@
-"""Conversations that outgrow the context, in a real browser."""
+"""What is kept of a conversation and what is not, in a real browser."""
 
 from __future__ import annotations
 
@@ -124,3 +124,90 @@ def test_a_full_conversation_stops_where_its_author_chose_nothing(visit):
             break
     expect(note).to_contain_text("The conversation is too long for this model")
     expect(page.locator(".memory")).to_have_count(0)
+
+
+LOAD = """async () => {
+  globalThis.model = await sitegen.load("tiny", { backend: "wasm" });
+  globalThis.ask = async (prompt, options = {}, on = model) => {
+    const all = { max_new_tokens: 20, ignore_eos: true, ...options };
+    return { text: await on.generate(prompt, all), last: on.info.last };
+  };
+}"""
+EARLIER = [
+    {"role": "system", "content": "Be a fox who lives by the river."},
+    {"role": "user", "content": "Who sang there every morning?"},
+    {"role": "assistant", "content": "A little fox."},
+]
+PROMPT = [*EARLIER, {"role": "user", "content": "And the owl?"}]
+
+
+def ask_model(page: Any, prompt: Any, **options: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = page.evaluate("([p, o]) => ask(p, o)", [prompt, options])
+    return answer
+
+
+@pytest.fixture
+def page(make_site, open_page):
+    page = open_page(make_site().url)
+    page.evaluate(LOAD)
+    return page
+
+
+def test_turns_tries_and_edits_run_only_what_is_new(page):
+    def other(prompt: Any) -> str:
+        """The answer of a model that was never asked before."""
+        return page.evaluate(
+            """async (prompt) => {
+              const other = await sitegen.load("tiny", { backend: "wasm" });
+              const { text, last } = await ask(prompt, {}, other);
+              if (last.cached_tokens !== 0) throw new Error("It remembers.");
+              await other.unload();
+              return text;
+            }""",
+            prompt,
+        )
+
+    first = ask_model(page, PROMPT)
+    tokens = first["last"]["prompt_tokens"]
+    assert first["last"]["cached_tokens"] == 0
+    assert first["text"] == other(PROMPT)
+
+    again = ask_model(page, PROMPT)
+    assert again["text"] == first["text"]
+    assert again["last"]["cached_tokens"] == tokens - 1
+
+    answer = {"role": "assistant", "content": first["text"]}
+    turn = [*PROMPT, answer, {"role": "user", "content": "So?"}]
+    second = ask_model(page, turn)
+    assert second["text"] == other(turn)
+    assert second["last"]["prompt_tokens"] > second["last"]["cached_tokens"] >= tokens
+
+    edited = [*EARLIER, {"role": "user", "content": "And the stars?"}]
+    third = ask_model(page, edited)
+    assert third["text"] == other(edited)
+    # All but the question's own words and what ends it.
+    assert tokens - 20 < third["last"]["cached_tokens"] < tokens
+
+    changed = [{"role": "system", "content": "Be an owl."}, *PROMPT[1:]]
+    fourth = ask_model(page, changed)
+    assert fourth["text"] == other(changed)
+    assert fourth["last"]["cached_tokens"] < 12
+
+
+def test_an_answer_that_was_stopped_is_a_beginning_too(page):
+    whole = ask_model(page, PROMPT)
+    stopped = page.evaluate(
+        """async (prompt) => {
+          let text = "";
+          for await (const piece of model.stream(prompt, { ignore_eos: true })) {
+            text += piece;
+            if (text.length > 5) break;
+          }
+          return text;
+        }""",
+        PROMPT,
+    )
+    assert whole["text"].startswith(stopped)
+    again = ask_model(page, PROMPT)
+    assert again["text"] == whole["text"]
+    assert again["last"]["cached_tokens"] == again["last"]["prompt_tokens"] - 1

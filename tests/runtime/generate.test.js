@@ -10,8 +10,14 @@ function counter() {
   const calls = [];
   return {
     calls,
+    ids: [],
+    rewind(length) {
+      this.ids.length = length;
+      return length;
+    },
     async run(ids) {
       calls.push(ids);
+      this.ids.push(...ids);
       const logits = new Float32Array(VOCAB);
       logits[(ids.at(-1) + 1) % VOCAB] = 1;
       return logits;
@@ -22,7 +28,7 @@ function counter() {
 async function run(promptIds, limits) {
   const figures = newFigures();
   const model = counter();
-  const all = { context_length: 100, eos_token_ids: [], max_new_tokens: 5, ...limits };
+  const all = { context_length: 100, short_context: null, eos_token_ids: [], max_new_tokens: 5, ...limits };
   const ids = [];
   for await (const id of generate(model, promptIds, all, argmax, figures)) ids.push(id);
   return { ids, figures, calls: model.calls };
