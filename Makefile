@@ -9,6 +9,7 @@
 #   make fix       let ruff mend what it can
 #   make oracles   write tests/runtime/oracles again: what the browser's JavaScript must reproduce
 #   make bench     the families' parity and what exports cost, beside optimum and onnxruntime-genai
+#   make bench-browser  sitegen beside transformers.js and wllama, in Chromium
 #   make wheel     build/sitegen-….whl, with the pinned browser packages inside
 #   make third-party   write THIRD_PARTY.md again after the lock changed
 #   make clean     remove all that these made
@@ -22,8 +23,8 @@ BIN := .venv/bin
 PARITY := .venv-parity
 NODE_TESTS := tests/runtime
 
-.PHONY: site serve test slow parity lint fix types node-test oracles bench wheel third-party clean \
-        setup vendor browser
+.PHONY: site serve test slow parity lint fix types node-test oracles bench bench-browser wheel \
+        third-party clean setup vendor browser
 
 site: setup vendor
 	$(BIN)/sitegen build
@@ -109,6 +110,11 @@ bench: .venv/.package $(PARITY)/.package
 	$(PARITY)/bin/python -m pip install --quiet onnx-ir onnxruntime-genai==0.15.2
 	$(BIN)/python benchmarks/families.py --optimum-python $(PARITY)/bin/python \
 	  --genai-python $(PARITY)/bin/python $(BENCH_ARGS)
+
+# Qwen2.5-0.5B's shape: make bench-browser BENCH_ARGS=--large
+bench-browser: .venv/.tests $(PARITY)/.package vendor browser
+	$(PARITY)/bin/python -m pip install --quiet onnx-ir gguf==0.19.0
+	$(BIN)/python benchmarks/browser/bench.py --optimum-python $(PARITY)/bin/python $(BENCH_ARGS)
 
 # -- packaging ------------------------------------------------------------------------------------
 
