@@ -39,10 +39,9 @@ def first_column(page: str, heading: str) -> set[str]:
     return set(re.findall(r"`([\w-]+)", " ".join(cells)))
 
 
-def js_keys(name: str) -> set[str]:
-    rules = re.search(
-        rf"const {name} = \{{\n(.*?)^\}};", (RUNTIME / "options.js").read_text("utf-8"), re.S | re.M
-    )
+def js_keys(name: str, module: str = "options") -> set[str]:
+    source = (RUNTIME / f"{module}.js").read_text("utf-8")
+    rules = re.search(rf"const {name} = \{{\n(.*?)^\}};", source, re.S | re.M)
     assert rules
     return set(re.findall(r"^  (\w+):", rules[1], re.MULTILINE))
 
@@ -119,6 +118,8 @@ def test_tables_of_options_are_whole() -> None:
     assert first_column("models", "`model_type`") == set(known())
     assert first_column("script", "Option of `load`") == js_keys("LOAD_RULES")
     assert first_column("script", "Option") == js_keys("GENERATE_RULES")
+    parameters = js_keys("REQUEST_RULES", "chat-request")
+    assert first_column("script", "Parameter") == parameters | {"stop"}
 
 
 def test_options_of_the_command_line_are_whole(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
  * A loaded model, as a page's script sees it.
  */
 
+import { ChatCompletions } from "./chat-completions.js";
 import { checkGenerateOptions, checkPrompt } from "./options.js";
 import { SitegenError, abortedError } from "./protocol.js";
 
@@ -9,6 +10,8 @@ import { SitegenError, abortedError } from "./protocol.js";
 /** @typedef {import("./channel.js").Channel} Channel */
 /** @typedef {import("./options.js").StreamOptions} StreamOptions */
 /** @typedef {import("./protocol.js").Backend} Backend */
+/** @typedef {import("./protocol.js").FromWorker} FromWorker */
+/** @typedef {import("./protocol.js").GenerateOptions} GenerateOptions */
 /** @typedef {import("./protocol.js").GenerateResult} GenerateResult */
 /** @typedef {import("./protocol.js").Loaded} Loaded */
 /** @typedef {import("./protocol.js").Manifest} Manifest */
@@ -20,6 +23,7 @@ import { SitegenError, abortedError } from "./protocol.js";
  * @property {string} name
  * @property {Backend} backend
  * @property {string} variant
+ * @property {string} fingerprint  of the model's files, the variant, the backend and the engine
  * @property {string} reason
  * @property {Refusal[]} fallbacks  variants ahead of this one that were refused or failed
  * @property {import("./protocol.js").Dtype} dtype
@@ -48,6 +52,10 @@ export class Model {
     this.#channel = channel;
     this.#manifest = manifest;
     this.#info = info;
+    const { name, fingerprint } = info;
+    const answer = this.#answer.bind(this);
+    /** OpenAI's interface. */
+    this.chat = { completions: new ChatCompletions({ name, fingerprint, manifest, answer }) };
   }
 
   /** @returns {Info} */
@@ -63,11 +71,21 @@ export class Model {
    * @returns {AsyncGenerator<string, void, void>}
    */
   async *stream(prompt, options = {}) {
-    const request = {
-      kind: /** @type {const} */ ("generate"),
-      prompt: checkPrompt(prompt),
-      options: checkGenerateOptions(options, this.#manifest.generation, this.#manifest.vocab_size),
-    };
+    const { generation, vocab_size } = this.#manifest;
+    const checked = checkGenerateOptions(options, generation, vocab_size);
+    for await (const message of this.#answer(checkPrompt(prompt), checked, options.signal)) {
+      if (message.kind === "piece" && message.text) yield message.text;
+    }
+  }
+
+  /**
+   * @param {Prompt} prompt
+   * @param {GenerateOptions} options
+   * @param {AbortSignal} [signal]
+   * @returns {AsyncGenerator<FromWorker, void, void>}  pieces, then done
+   */
+  async *#answer(prompt, options, signal) {
+    const request = { kind: /** @type {const} */ ("generate"), prompt, options };
     /** @type {TokenLogprobs[]} */
     const logprobs = [];
     const before = this.#idle;
@@ -76,18 +94,17 @@ export class Model {
       release = () => before.then(resolve);
     });
     // Also called when nobody reads any more: that must not hold up the next answer.
-    const onEnd = (/** @type {import("./protocol.js").FromWorker} */ last) => {
+    const onEnd = (/** @type {FromWorker} */ last) => {
       if (last.kind === "done") {
-        this.#info.last = { ...last.result, logprobs: request.options.logprobs ? logprobs : null };
+        this.#info.last = { ...last.result, logprobs: options.logprobs ? logprobs : null };
       }
       release();
     };
     try {
-      await settled(before, options.signal);
-      for await (const message of this.#channel.request(request, options.signal, onEnd)) {
-        if (message.kind !== "piece") continue;
-        logprobs.push(...message.logprobs);
-        if (message.text) yield message.text;
+      await settled(before, signal);
+      for await (const message of this.#channel.request(request, signal, onEnd)) {
+        if (message.kind === "piece") logprobs.push(...message.logprobs);
+        yield message;
       }
     } finally {
       release();

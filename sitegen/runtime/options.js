@@ -23,7 +23,7 @@ import { SitegenError } from "./protocol.js";
 /** @typedef {{ allowed: string, test: (value: any) => boolean }} Rule */
 
 /** @type {(allowed: string, least: number, most?: number) => Rule} */
-const integer = (allowed, least, most = Number.MAX_SAFE_INTEGER) => ({
+export const integer = (allowed, least, most = Number.MAX_SAFE_INTEGER) => ({
   allowed,
   test: (value) => Number.isSafeInteger(value) && value >= least && value <= most,
 });
@@ -32,7 +32,7 @@ const integer = (allowed, least, most = Number.MAX_SAFE_INTEGER) => ({
 const SIGNAL = { allowed: "an AbortSignal", test: (value) => value instanceof AbortSignal };
 
 /** @type {Rule} */
-const BOOLEAN = { allowed: "true or false", test: (value) => typeof value === "boolean" };
+export const BOOLEAN = { allowed: "true or false", test: (value) => typeof value === "boolean" };
 
 /** @type {Rule} */
 const FROM_MINUS_2_TO_2 = {
@@ -52,7 +52,7 @@ const LOAD_RULES = {
 };
 
 /** @type {Record<string, Rule>} */
-const GENERATE_RULES = {
+export const GENERATE_RULES = {
   max_new_tokens: integer("a whole number above 0", 1),
   temperature: {
     allowed: "a number, 0 or more",
@@ -159,15 +159,17 @@ export function checkPrompt(prompt) {
 /**
  * @param {Record<string, any>} options
  * @param {Record<string, Rule>} rules
+ * @param {string} [owner]  whose the names are, where they are no options of an answer
  */
-function check(options, rules) {
+export function check(options, rules, owner) {
   if (typeof options !== "object" || options === null) {
     throw badRequest("The options must be an object.");
   }
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(rules, name)) {
+      const names = `${Object.keys(rules).join(", ")}.`;
       throw badRequest(
-        `There is no option "${name}". Options are: ${Object.keys(rules).join(", ")}.`,
+        owner ? `${owner} takes no "${name}". It takes: ${names}` : `There is no option "${name}". Options are: ${names}`,
         { option: name },
       );
     }
@@ -192,6 +194,6 @@ function show(value) {
  * @param {string} message
  * @param {Record<string, unknown>} [detail]
  */
-function badRequest(message, detail) {
+export function badRequest(message, detail) {
   return new SitegenError("bad-request", message, detail);
 }

@@ -93,7 +93,7 @@ export async function load(name, options = {}) {
   const { backend, threads, signal, onProgress } = checkLoadOptions(options);
   const start = performance.now();
   if (signal?.aborted) throw abortedError();
-  const { index, manifest, choice, browser } = await prepare(name, backend, signal);
+  const { index, entry, manifest, choice, browser } = await prepare(name, backend, signal);
   /** @type {Refusal[]} */
   const failures = [];
   /** @type {SitegenError | null} */
@@ -114,6 +114,7 @@ export async function load(name, options = {}) {
         name,
         backend: chosen,
         variant: variant.name,
+        fingerprint: fingerprintOf(entry, variant.name, chosen, index.engine.hash),
         reason: reasonsOf(fallbacks),
         fallbacks,
         dtype: variant.dtype,
@@ -179,6 +180,17 @@ async function prepare(name, backend, signal) {
   const choice = choose(manifest, browser, backend);
   if (choice.candidates.length === 0) throw noBackendError(choice.refusals);
   return { index, entry, manifest, browser, choice };
+}
+
+/**
+ * Names all that an answer of one seed depends on.
+ * @param {import("./protocol.js").ModelEntry} entry
+ * @param {string} variant
+ * @param {Backend} backend
+ * @param {string} engine  hash
+ */
+function fingerprintOf(entry, variant, backend, engine) {
+  return `fp-${entry.manifest.sha256.slice(0, 10)}-${variant}-${backend}-${engine.slice(0, 10)}`;
 }
 
 /** @param {Refusal[]} refusals */

@@ -14,6 +14,8 @@ export const MODULES = [
   "backend.js",
   "catalogue.js",
   "channel.js",
+  "chat-completions.js",
+  "chat-request.js",
   "chooser.js",
   "context.js",
   "conversation.js",

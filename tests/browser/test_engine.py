@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,63 @@ def test_logprobs_and_penalties_are_those_of_the_logits_that_python_computes(
     text = b"".join(bytes(token["bytes"]) for token in told).decode(errors="replace")
     assert text == answer["text"] == tokenizer.decode(ids[-12:])
     assert generate(page, PROMPT, **GREEDY)["last"]["logprobs"] is None
+
+
+def test_chat_completions_have_the_shape_of_openai_and_the_text_of_generate(page):
+    body = {"messages": [{"role": "user", "content": "Hello"}], "model": "tiny", "logprobs": True}
+    options = {"temperature": 1.5, "seed": 3, "ignore_eos": True}
+    text = generate(page, body["messages"], **options, max_new_tokens=20)["text"]
+    whole, chunks, info = page.evaluate(
+        """async (body) => {
+          const { completions } = model.chat;
+          const whole = await completions.create(body);
+          const chunks = [];
+          const stream_options = { include_usage: true };
+          const stream = await completions.create({ ...body, stream: true, stream_options });
+          for await (const chunk of stream) chunks.push(chunk);
+          return [whole, chunks, model.info];
+        }""",
+        {**body, **options, "max_tokens": 20},
+    )
+    (choice,) = whole["choices"]
+    assert choice["message"] == {"role": "assistant", "content": text, "refusal": None}
+    assert choice["finish_reason"] == "length"
+    assert len(choice["logprobs"]["content"]) == whole["usage"]["completion_tokens"] == 20
+    assert whole["usage"]["total_tokens"] == whole["usage"]["prompt_tokens"] + 20
+    assert whole["system_fingerprint"] == info["fingerprint"]
+    assert re.fullmatch(r"fp-[0-9a-f]{10}-fp32-wasm-[0-9a-f]{10}", info["fingerprint"])
+
+    *parts, last = chunks
+    assert (last["choices"], last["usage"]) == ([], whole["usage"])
+    told = [part["choices"][0] for part in parts]
+    assert "".join(each["delta"].get("content", "") for each in told) == text
+    scores = [each["logprobs"]["content"] for each in told if each["logprobs"]]
+    assert [token for some in scores for token in some] == choice["logprobs"]["content"]
+    assert told[-1]["finish_reason"] == "length"
+
+
+def test_leaving_the_chunks_of_a_completion_stops_it(page):
+    kind = page.evaluate(
+        """async () => {
+          const messages = [{ role: "user", content: "Hello" }];
+          const body = { messages, ignore_eos: true, max_tokens: 100, stream: true };
+          for await (const { choices } of await model.chat.completions.create(body)) {
+            if (choices[0].delta.content) break;
+          }
+          const controller = new AbortController();
+          const { signal } = controller;
+          try {
+            for await (const _ of await model.chat.completions.create(body, { signal })) {
+              controller.abort();
+            }
+          } catch (error) {
+            return error.kind;
+          }
+        }"""
+    )
+    assert kind == "aborted"
+    assert page.evaluate("model.info.last.completion_tokens") < 100
+    assert generate(page, PROMPT, **GREEDY)["last"]["completion_tokens"] == 40
 
 
 def test_leaving_the_loop_stops_and_the_model_is_usable(page):
