@@ -4,6 +4,7 @@
  */
 
 import { readRequest } from "./chat-request.js";
+import { createToolReader } from "./tool-calls.js";
 
 /** @typedef {import("./chat-request.js").Body} Body */
 /** @typedef {import("./chat-request.js").Request} Request */
@@ -12,6 +13,7 @@ import { readRequest } from "./chat-request.js";
 /** @typedef {import("./protocol.js").Manifest} Manifest */
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").TokenLogprobs} TokenLogprobs */
+/** @typedef {import("./tool-calls.js").ToolCall} ToolCall */
 
 /**
  * What completions need of a model.
@@ -23,7 +25,7 @@ import { readRequest } from "./chat-request.js";
  *   pieces, then done
  *
  * @typedef {{ content: TokenLogprobs[], refusal: null }} Logprobs
- * @typedef {"stop" | "length"} FinishReason
+ * @typedef {"stop" | "length" | "tool_calls"} FinishReason
  *
  * @typedef {object} Usage  of all choices; the prompt counts once, and as the first one found it
  * @property {number} prompt_tokens
@@ -35,13 +37,13 @@ import { readRequest } from "./chat-request.js";
  *
  * @typedef {object} Choice
  * @property {number} index
- * @property {{ role: "assistant", content: string | null, refusal: null }} message
+ * @property {{ role: "assistant", content: string | null, refusal: null, tool_calls?: ToolCall[] }} message
  * @property {Logprobs | null} logprobs
  * @property {FinishReason} finish_reason
  *
  * @typedef {Head & { object: "chat.completion", choices: Choice[], usage: Usage }} ChatCompletion
  *
- * @typedef {{ role?: "assistant", content?: string }} Delta
+ * @typedef {{ role?: "assistant", content?: string, tool_calls?: (ToolCall & { index: number })[] }} Delta
  *
  * @typedef {object} ChunkChoice
  * @property {number} index
@@ -100,6 +102,7 @@ export class ChatCompletions {
    */
   async *#chunks(head, request, signal) {
     const { messages, options, includeUsage } = request;
+    const toolNames = options.tools?.map((tool) => tool.function.name) ?? [];
     const usage = newUsage();
     /** @type {(choices: ChunkChoice[], usage?: Usage | null) => ChatCompletionChunk} */
     const chunk = (choices, used = null) => ({
@@ -115,16 +118,24 @@ export class ChatCompletions {
         return chunk([{ index, delta, logprobs: told, finish_reason }]);
       };
       yield part({ role: "assistant", content: "" });
+      const calls = request.toolForm && createToolReader(request.toolForm, toolNames);
       const seed = options.seed === null ? null : options.seed + index;
       for await (const message of this.#model.answer(messages, { ...options, seed }, signal)) {
-        if (message.kind === "piece") yield part({ content: message.text }, message.logprobs);
+        if (message.kind === "piece") {
+          const content = calls ? calls.push(message.text) : message.text;
+          if (content || message.logprobs.length > 0) yield part({ content }, message.logprobs);
+        }
         if (message.kind !== "done") continue;
+        const { text, calls: called } = calls?.end() ?? { text: "", calls: [] };
+        if (text) yield part({ content: text });
+        if (called.length > 0) yield part({ tool_calls: called.map((call, n) => ({ index: n, ...call })) });
         const { prompt_tokens, cached_tokens, completion_tokens, finish_reason } = message.result;
         usage.prompt_tokens = prompt_tokens;
         if (index === 0) usage.prompt_tokens_details = { cached_tokens };
         usage.completion_tokens += completion_tokens;
         usage.total_tokens = prompt_tokens + usage.completion_tokens;
-        yield part({}, [], finish_reason === "length" ? "length" : "stop");
+        const ended = finish_reason === "length" ? "length" : "stop";
+        yield part({}, [], called.length > 0 && ended === "stop" ? "tool_calls" : ended);
       }
     }
     if (includeUsage) yield chunk([], usage);
@@ -153,9 +164,13 @@ async function collect(head, request, chunks) {
       };
       const choice = choices[index];
       choice.message.content += delta.content ?? "";
+      for (const { index: _, ...call } of delta.tool_calls ?? []) (choice.message.tool_calls ??= []).push(call);
       choice.logprobs?.content.push(...(logprobs?.content ?? []));
       if (finish_reason) choice.finish_reason = finish_reason;
     }
+  }
+  for (const { message } of choices) {
+    if (message.tool_calls && message.content?.trim() === "") message.content = null;
   }
   return { ...head, object: "chat.completion", choices, usage };
 }

@@ -2,13 +2,16 @@
  * A request in OpenAI's shape, checked and turned into what a model is asked.
  */
 
+import { readMessages, readTools } from "./chat-messages.js";
 import { BOOLEAN, GENERATE_RULES, badRequest, check, checkGenerateOptions, integer } from "./options.js";
+import { toolForm } from "./tool-calls.js";
 
 /** @typedef {import("./options.js").Rule} Rule */
 /** @typedef {import("./options.js").StreamOptions} StreamOptions */
 /** @typedef {import("./protocol.js").GenerateOptions} GenerateOptions */
 /** @typedef {import("./protocol.js").Manifest} Manifest */
 /** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./protocol.js").Tool} Tool */
 
 /**
  * OpenAI's names, and with its meaning the options of `stream`; null counts as absent.
@@ -22,6 +25,9 @@ import { BOOLEAN, GENERATE_RULES, badRequest, check, checkGenerateOptions, integ
  * @property {number | null} [max_completion_tokens]
  * @property {string | string[] | null} [stop]
  * @property {{ type: "text" } | null} [response_format]
+ * @property {Tool[] | null} [tools]
+ * @property {"auto" | "none" | null} [tool_choice]
+ * @property {boolean | null} [parallel_tool_calls]
  * @property {string | null} [user]
  */
 /** @typedef {OpenAIParameters & { [K in keyof Omit<StreamOptions, "signal" | "stop">]?: StreamOptions[K] | null }} Body */
@@ -30,6 +36,7 @@ import { BOOLEAN, GENERATE_RULES, badRequest, check, checkGenerateOptions, integ
  * @typedef {object} Request
  * @property {Message[]} messages
  * @property {GenerateOptions} options
+ * @property {import("./tool-calls.js").ToolForm | null} toolForm  null: no calls are to be read
  * @property {boolean} stream
  * @property {boolean} includeUsage
  * @property {number} n
@@ -54,6 +61,15 @@ const REQUEST_RULES = {
   response_format: {
     allowed: '{ type: "text" }: this engine holds answers to no other format',
     test: (value) => value?.type === "text",
+  },
+  tools: { allowed: "a list of tools, one at least", test: (value) => Array.isArray(value) && value.length > 0 },
+  tool_choice: {
+    allowed: '"auto" or "none": this engine cannot make a model call a tool',
+    test: (value) => ["auto", "none"].includes(value),
+  },
+  parallel_tool_calls: {
+    allowed: "true: how many tools it calls at once is the model's choice",
+    test: (value) => value === true,
   },
   user: { allowed: "a text; it changes nothing here", test: (value) => typeof value === "string" },
 };
@@ -95,9 +111,13 @@ export function readRequest(body, name, manifest) {
   if (stop !== undefined) options.stop = [stop].flat();
   const longest = longestAnswer(given);
   if (longest !== undefined) options.max_new_tokens = longest;
+  const checked = checkGenerateOptions(options, manifest.generation, manifest.vocab_size);
+  const messages = readMessages(given.messages);
+  const tools = readToolChoice(given, manifest, messages);
   return {
-    messages: given.messages.map(readMessage),
-    options: checkGenerateOptions(options, manifest.generation, manifest.vocab_size),
+    messages,
+    options: { ...checked, tools: tools?.list ?? null },
+    toolForm: tools?.form ?? null,
     stream: given.stream ?? false,
     includeUsage: given.stream_options?.include_usage ?? !given.stream,
     n,
@@ -123,36 +143,18 @@ function longestAnswer(given) {
   return given[names[0]];
 }
 
-const ROLES = ["system", "developer", "user", "assistant"];
-
 /**
- * @param {any} message
- * @param {number} index
- * @returns {Message}
+ * @param {any} given
+ * @param {Manifest} manifest
+ * @param {Message[]} messages
+ * @returns {{ form: import("./tool-calls.js").ToolForm, list: Tool[] } | null}
  */
-function readMessage(message, index) {
-  const { role, content } = message ?? {};
-  if (!ROLES.includes(role)) {
-    throw badRequest(`messages[${index}].role must be one of ${ROLES.join(", ")}.`);
+function readToolChoice({ tools, tool_choice, parallel_tool_calls }, manifest, messages) {
+  const speaksOfTools = messages.some(({ role, tool_calls }) => role === "tool" || tool_calls);
+  if (tools === undefined && (tool_choice ?? parallel_tool_calls) !== undefined) {
+    throw badRequest("tool_choice and parallel_tool_calls belong to tools: give some, or leave these out.");
   }
-  // Chat templates know the newer name of a system message by the older one.
-  return { role: role === "developer" ? "system" : role, content: readContent(content, index) };
-}
-
-/**
- * @param {unknown} content
- * @param {number} index
- * @returns {string}
- */
-function readContent(content, index) {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) {
-    throw badRequest(`messages[${index}].content must be a text, or a list of parts of type "text".`);
-  }
-  const texts = content.map((part) => {
-    if (part?.type === "text" && typeof part.text === "string") return part.text;
-    const type = typeof part?.type === "string" ? part.type : "unknown";
-    throw badRequest(`messages[${index}].content has a part of type "${type}", and this engine reads text alone.`);
-  });
-  return texts.join("\n");
+  if (tools === undefined && !speaksOfTools) return null;
+  const form = toolForm(manifest.tokenizer.chat_template);
+  return tools === undefined || tool_choice === "none" ? null : { form, list: readTools(tools) };
 }

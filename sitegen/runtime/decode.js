@@ -27,25 +27,27 @@ const encoder = new TextEncoder();
  * @param {Tokenizer} tokenizer
  * @param {any} json  tokenizer.json
  * @param {number[]} before  tokens the text continues; empty where it starts anew
+ * @param {string[]} marks  special tokens that are text all the same
  * @returns {TextStream}
  */
-export function createTextStream(tokenizer, json, before = []) {
+export function createTextStream(tokenizer, json, before = [], marks = []) {
   const byteDecoder = byteDecoderOf(json);
+  const special = specialIds(tokenizer, marks);
   return byteDecoder
-    ? streamBytes(tokenizer, byteDecoder, before.length > 0)
-    : streamWindow(tokenizer, before);
+    ? streamBytes(tokenizer, special, byteDecoder, before.length > 0)
+    : streamWindow(tokenizer, special, before);
 }
 
 /**
  * Byte-level BPE (GPT-2, Llama 3, Qwen) and SentencePiece with byte fallback (Llama 2, Gemma):
  * bytes go through one TextDecoder, which waits for the rest of a character by itself.
  * @param {Tokenizer} tokenizer
+ * @param {Set<number>} special
  * @param {ByteDecoder} decoder
  * @param {boolean} continues
  * @returns {TextStream}
  */
-function streamBytes(tokenizer, decoder, continues) {
-  const special = specialIds(tokenizer);
+function streamBytes(tokenizer, special, decoder, continues) {
   const text = new TextDecoder("utf-8", { ignoreBOM: true });
   let strip = continues ? 0 : decoder.strip;
   /** @param {string} piece */
@@ -73,11 +75,11 @@ function streamBytes(tokenizer, decoder, continues) {
  * Any other decoder: decode a few tokens with their predecessors and take what is new, since a
  * token's spaces depend on the one before it.
  * @param {Tokenizer} tokenizer
+ * @param {Set<number>} special
  * @param {number[]} before
  * @returns {TextStream}
  */
-function streamWindow(tokenizer, before) {
-  const special = specialIds(tokenizer);
+function streamWindow(tokenizer, special, before) {
   const CONTEXT = 4; // tokens; decoders look back one
   let ids = before.filter((id) => !special.has(id)).slice(-CONTEXT);
   let read = ids.length; // tokens of `ids` whose text has been returned
@@ -132,11 +134,15 @@ export function createSpelling(tokenizer, json) {
   };
 }
 
-/** @param {Tokenizer} tokenizer */
-function specialIds(tokenizer) {
+/**
+ * @param {Tokenizer} tokenizer
+ * @param {string[]} [marks]  left out
+ * @returns {Set<number>}
+ */
+function specialIds(tokenizer, marks = []) {
   const special = new Set();
   for (const [id, token] of tokenizer.get_added_tokens_decoder()) {
-    if (token.special) special.add(id);
+    if (token.special && !marks.includes(token.content)) special.add(id);
   }
   return special;
 }
@@ -231,7 +237,7 @@ export function createStopMatcher(stops) {
  * @param {string[]} stops
  * @returns {number} length of the longest end of `text` that begins a stop string
  */
-function longestTail(text, stops) {
+export function longestTail(text, stops) {
   let longest = 0;
   for (const stop of stops) {
     for (let n = Math.min(stop.length - 1, text.length); n > longest; n--) {

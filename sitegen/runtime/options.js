@@ -18,7 +18,7 @@ import { SitegenError } from "./protocol.js";
  * @property {(progress: Progress) => void} [onProgress]
  */
 
-/** @typedef {Partial<GenerateOptions> & { signal?: AbortSignal }} StreamOptions */
+/** @typedef {Partial<Omit<GenerateOptions, "tools">> & { signal?: AbortSignal }} StreamOptions */
 
 /** @typedef {{ allowed: string, test: (value: any) => boolean }} Rule */
 
@@ -138,6 +138,7 @@ export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
     seed: options.seed ?? null,
     stop: options.stop ?? [],
     ignore_eos: options.ignore_eos ?? false,
+    tools: null,
     context_overflow: options.context_overflow ?? "stop",
   };
 }

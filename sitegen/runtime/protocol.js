@@ -189,7 +189,18 @@
  * @property {number} files_total
  */
 
-/** @typedef {{ role: string, content: string }} Message */
+/**
+ * What chat templates know of a message. Contents are null where an assistant calls tools alone.
+ * @typedef {object} Message
+ * @property {string} role
+ * @property {string | null} content
+ * @property {{ id: string, type: "function", function: { name: string, arguments: object } }[]} [tool_calls]
+ * @property {string} [tool_call_id]
+ * @property {string} [name]  of the tool that answers
+ */
+
+/** @typedef {{ type: "function", function: { name: string, description?: string, parameters?: object } }} Tool */
+
 /** @typedef {string | Message[]} Prompt  text to continue, or a conversation */
 
 /**
@@ -209,6 +220,7 @@
  * @property {number | null} seed  null draws one
  * @property {string[]} stop
  * @property {boolean} ignore_eos
+ * @property {Tool[] | null} tools  for the chat template; their calls are text
  * @property {"stop" | "drop_oldest"} context_overflow
  *   of a conversation that leaves no room for its answer: an error, or its oldest turns are left out
  */

@@ -5,10 +5,12 @@
 import { createSpelling, createTextStream } from "./decode.js";
 import { SitegenError } from "./protocol.js";
 import { compileTemplate } from "./template.js";
+import { TOOL_MARKS } from "./tool-calls.js";
 import { createTokenizer } from "./tokenizer.js";
 
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").Prompt} Prompt */
+/** @typedef {import("./protocol.js").Tool} Tool */
 /** @typedef {import("./decode.js").TextStream} TextStream */
 
 /** Names a chat template may use for the tokenizer's special tokens, as in transformers. */
@@ -16,9 +18,10 @@ const SPECIAL_TOKENS = ["bos_token", "eos_token", "unk_token", "pad_token", "sep
 
 /**
  * @typedef {object} Text
- * @property {(prompt: Prompt) => number[]} encode
- * @property {(prompt: Prompt, promptIds: number[]) => TextStream} decodeAfter
- *   text of the answer: continues a plain text, starts anew after a conversation
+ * @property {(prompt: Prompt, tools?: Tool[] | null) => number[]} encode
+ * @property {(prompt: Prompt, promptIds: number[], tools?: Tool[] | null) => TextStream} decodeAfter
+ *   text of the answer: continues a plain text, starts anew after a conversation; the marks of
+ *   tool calls are text where there are tools
  * @property {(id: number) => { token: string, bytes: number[] }} spell  one token by itself
  */
 
@@ -34,13 +37,14 @@ export function createText(tokenizerJson, tokenizerConfig, files) {
   const variables = templateVariables(tokenizerConfig, files);
   return {
     spell: createSpelling(tokenizer, tokenizerJson),
-    encode(prompt) {
+    encode(prompt, tools = null) {
       if (typeof prompt === "string") return tokenizer.encode(prompt).ids;
-      const text = renderChat(template, prompt, variables);
+      const text = renderChat(template, prompt, { ...variables, tools });
       return tokenizer.encode(text, { add_special_tokens: false }).ids;
     },
-    decodeAfter(prompt, promptIds) {
-      return createTextStream(tokenizer, tokenizerJson, typeof prompt === "string" ? promptIds : []);
+    decodeAfter(prompt, promptIds, tools = null) {
+      const before = typeof prompt === "string" ? promptIds : [];
+      return createTextStream(tokenizer, tokenizerJson, before, tools ? TOOL_MARKS : []);
     },
   };
 }

@@ -118,7 +118,7 @@ async function answer(id, prompt, options) {
   const { context_length, short_context } = manifest;
   const { max_new_tokens, context_overflow } = options;
   const fit = { context_length, max_new_tokens, context_overflow };
-  const { promptIds, dropped_messages } = fitPrompt(prompt, text.encode, fit);
+  const { promptIds, dropped_messages } = fitPrompt(prompt, (each) => text.encode(each, options.tools), fit);
   const limits = {
     context_length,
     short_context,
@@ -128,7 +128,7 @@ async function answer(id, prompt, options) {
   const chooser = createChooser(options, promptIds, text.spell);
   const figures = newFigures();
   const stops = createStopMatcher(options.stop);
-  const decoded = text.decodeAfter(prompt, promptIds);
+  const decoded = text.decodeAfter(prompt, promptIds, options.tools);
   /** @type {(piece: string, logprobs?: TokenLogprobs[]) => void} */
   const show = (piece, logprobs = []) => {
     if (piece || logprobs.length > 0) reply({ kind: "piece", id, text: piece, logprobs });

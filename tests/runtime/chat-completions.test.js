@@ -116,7 +116,7 @@ for (const [body, message] of [
   [{ signal: new AbortController().signal }, /takes no "signal"/],
   [{ messages: undefined }, /needs messages/],
   [{ messages: [] }, /messages must be a list of messages, one at least/],
-  [{ messages: [{ role: "robot", content: "" }] }, /^messages\[0\]\.role must be one of system, developer, user, assistant/],
+  [{ messages: [{ role: "robot", content: "" }] }, /^messages\[0\]\.role must be one of system, developer, user, assistant, tool/],
   [{ messages: [null] }, /^messages\[0\]\.role/],
   [{ messages: [...MESSAGES, { role: "user" }] }, /^messages\[1\]\.content must be a text, or a list of parts/],
   [
@@ -152,3 +152,86 @@ test("what fails while the answer is written is thrown where it is read", async 
   await assert.rejects(chunksOf(stream), /device lost/);
   await assert.rejects(completions.create({ messages: MESSAGES }), /device lost/);
 });
+
+const TOOLS = [{ type: "function", function: { name: "weather", parameters: { type: "object" } } }];
+const WITH_TOOLS = { ...MANIFEST, tokenizer: { chat_template: "{{ tools }} <tool_call>" } };
+const CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Köln"}}</tool_call>';
+
+test("calls of tools come whole, beside the text, and are the reason to end", async () => {
+  const { asked, create } = says(["Let me ", "see.<to", CALL.slice(3)], "stop", WITH_TOOLS);
+  const { choices, usage } = await create({ tools: TOOLS, tool_choice: "auto" });
+  const [{ message, finish_reason }] = choices;
+  const [{ id, ...call }] = message.tool_calls;
+  assert.equal(message.content, "Let me see.");
+  assert.deepEqual(call, { type: "function", function: { name: "weather", arguments: '{"city":"Köln"}' } });
+  assert.equal(finish_reason, "tool_calls");
+  assert.equal(usage.completion_tokens, 3);
+  assert.deepEqual(asked[0].options.tools, TOOLS);
+
+  const chunks = await chunksOf(await create({ tools: TOOLS, stream: true }));
+  const deltas = chunks.map(({ choices: [{ delta }] }) => delta);
+  assert.deepEqual(deltas.map(({ content }) => content), ["", "Let me ", "see.", undefined, undefined]);
+  const { id: _, ...streamed } = deltas[3].tool_calls[0];
+  assert.deepEqual(streamed, { index: 0, ...call });
+  assert.equal(chunks.at(-1).choices[0].finish_reason, "tool_calls");
+});
+
+test("a call and nothing else has no content; half a call that was cut off is text", async () => {
+  const { choices } = await says([CALL], "stop", WITH_TOOLS).create({ tools: TOOLS });
+  assert.equal(choices[0].message.content, null);
+  const half = CALL.slice(0, 30);
+  const cut = (await says([half], "length", WITH_TOOLS).create({ tools: TOOLS })).choices[0];
+  assert.deepEqual([cut.message.content, cut.message.tool_calls, cut.finish_reason], [half, undefined, "length"]);
+});
+
+test("without tools, or with tool_choice none, an answer is text whatever it looks like", async () => {
+  for (const body of [{}, { tools: TOOLS, tool_choice: "none" }]) {
+    const { asked, create } = says([CALL], "stop", WITH_TOOLS);
+    const [{ message, finish_reason }] = (await create(body)).choices;
+    assert.deepEqual([message.content, finish_reason, asked[0].options.tools], [CALL, "stop", null]);
+  }
+});
+
+test("calls and their results go back through the template, arguments as values", async () => {
+  const { asked, create } = says([CALL], "stop", WITH_TOOLS);
+  const first = (await create({ tools: TOOLS })).choices[0].message;
+  const { id } = first.tool_calls[0];
+  const result = { role: "tool", tool_call_id: id, content: '{"degrees": 3}' };
+  await create({ tools: TOOLS, messages: [...MESSAGES, first, result] });
+  assert.deepEqual(asked[1].prompt, [
+    ...MESSAGES,
+    {
+      role: "assistant",
+      content: null,
+      tool_calls: [{ id, type: "function", function: { name: "weather", arguments: { city: "Köln" } } }],
+    },
+    { ...result, name: "weather" },
+  ]);
+});
+
+const CALLED = { role: "assistant", tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: "{}" } }] };
+for (const [body, message, manifest = WITH_TOOLS] of [
+  [{ tools: TOOLS }, /^This model's chat template has no tools/, MANIFEST],
+  [{ tools: TOOLS, tool_choice: "none" }, /^This model's chat template has no tools/, MANIFEST],
+  [{ messages: [CALLED] }, /^This model's chat template has no tools/, MANIFEST],
+  [{ tools: [] }, /^tools must be a list of tools, one at least, not \[\]\.$/],
+  [{ tools: [{ type: "web_search" }] }, /^tools\[0\] must be \{ type: "function", function:/],
+  [{ tools: [{ type: "function", function: { name: "f", parameters: { n: 1n } } }] }, /^tools must be plain values/],
+  [{ tools: TOOLS, tool_choice: "required" }, /^tool_choice must be "auto" or "none": this engine cannot make a model call a tool, not "required"\.$/],
+  [{ tool_choice: "auto" }, /^tool_choice and parallel_tool_calls belong to tools/],
+  [{ tools: TOOLS, parallel_tool_calls: false }, /^parallel_tool_calls must be true/],
+  [{ messages: [{ role: "tool", content: "3" }] }, /^messages\[0\]\.tool_call_id must be the id/],
+  [{ messages: [CALLED, { role: "tool", content: "3", tool_call_id: "b" }] }, /^messages\[1\] answers the call "b", and no message before it makes it\.$/],
+  [{ messages: [{ role: "assistant", tool_calls: [{}] }] }, /^messages\[0\]\.tool_calls\[0\] must be \{ id, type/],
+  [{ messages: [{ role: "assistant", tool_calls: "f()" }] }, /^messages\[0\]\.tool_calls must be a list\.$/],
+  ...["", "[1]", "null", "{", undefined].map((args) => [
+    { messages: [{ role: "assistant", tool_calls: [{ id: "a", function: { name: "f", arguments: args } }] }] },
+    /^messages\[0\]\.tool_calls\[0\]\.function\.arguments must be an object, as JSON in a text\.$/,
+  ]),
+]) {
+  test(`tools refused: ${JSON.stringify(body, (_, value) => (typeof value === "bigint" ? "1n" : value))}`, async () => {
+    const { asked, create } = says(["a"], "stop", manifest);
+    await assert.rejects(create(body), { kind: "bad-request", message });
+    assert.deepEqual(asked, []);
+  });
+}

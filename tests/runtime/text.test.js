@@ -14,15 +14,15 @@ function textOf(chat_template, tokens, config = {}) {
   return createText(tokenizerJson, config, files);
 }
 
-const { templates, conversations, tokens } = readOracle("chat");
+const { templates, conversations, tokens, tools: TOOLS } = readOracle("chat");
 for (const { name, cases } of templates) {
   const template = readFileSync(new URL(`templates/${name}.jinja`, import.meta.url), "utf8");
   // Dates have tests of their own.
   if (template.includes("strftime_now")) continue;
   test(`a conversation under ${name} becomes the tokens of the rendered text`, () => {
     for (const { conversation, tools, prompt, text, error } of cases) {
-      if (tools || !prompt) continue;
-      const encode = () => textOf(template, tokens).encode(conversations[conversation]);
+      if (!prompt) continue;
+      const encode = () => textOf(template, tokens).encode(conversations[conversation], tools ? TOOLS : null);
       if (error === undefined) assert.deepEqual(encode(), textOf(null, tokens).encode(text));
       else assert.throws(encode, { kind: "bad-request", message: /refused this conversation/ });
     }
