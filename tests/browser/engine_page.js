@@ -22,18 +22,21 @@ export async function start(buildName) {
   runtime = await startRuntime({ build, backend, threads: 1 }, binary, root);
 }
 
+async function open(manifest, name, backend) {
+  const variant = manifest.variants.find((each) => each.name === name);
+  const shards = await Promise.all(variant.weights.shards.map(({ path }) => read(path)));
+  const weights = new Uint8Array(await new Blob(shards).arrayBuffer());
+  const task = { manifest, variant, backend };
+  return { variant, model: await Engine.open(runtime, task, await read(variant.graph.path), weights) };
+}
+
 /**
  * A self-check, then `count` tokens after `prompt`, while a second sequence is given the prompt in
  * `parts` and the first few of the tokens. Random weights repeat themselves: of greedy tokens, each
  * is the likeliest that has not been said yet.
  */
 export async function answer({ manifest, variant: name, backend, prompt, parts, count }) {
-  const variant = manifest.variants.find((each) => each.name === name);
-  const shards = await Promise.all(variant.weights.shards.map(({ path }) => read(path)));
-  const weights = new Uint8Array(await new Blob(shards).arrayBuffer());
-  const task = { manifest, variant, backend };
-  const model = await Engine.open(runtime, task, await read(variant.graph.path), weights);
-
+  const { model, variant } = await open(manifest, name, backend);
   const checked = model.newSequence();
   await selfCheck(checked, variant.self_check, argmax);
   checked.dispose();
@@ -74,4 +77,25 @@ export async function answer({ manifest, variant: name, backend, prompt, parts, 
   first ??= model;
   if (model !== first) await model.session.release();
   return found;
+}
+
+/**
+ * WebAssembly's memory, in bytes, after each of some rounds: the model is loaded, a sequence grows,
+ * forgets, goes on and is given back, and the model is.
+ */
+export async function soak({ manifest, variant, prompt, rounds }) {
+  const bytes = [];
+  for (let round = 0; round < rounds; round++) {
+    const { model } = await open(manifest, variant, "wasm");
+    const sequence = model.newSequence();
+    for (let turn = 0; (turn + 1) * prompt.length < manifest.context_length; turn++) {
+      await sequence.run(prompt);
+      await sequence.run([prompt[0]], 1);
+      sequence.rewind(sequence.length - 3); // of convolutions nothing is left, and they begin anew
+    }
+    sequence.dispose();
+    await model.session.release();
+    bytes.push(runtime.HEAPU8.length);
+  }
+  return bytes;
 }

@@ -71,13 +71,23 @@ class Site:
     def answer(
         self, model: Model, variant: str, backend: str, script: str = WITHOUT_SUBGROUPS
     ) -> Answer:
-        for sha256, path in model.files.items():
-            shutil.copyfile(path, self.root / "site" / "_sitegen" / "files" / f"{sha256}.bin")
+        self._publish(model)
         task = {"variant": variant, "backend": backend, "count": COUNT[backend]}
         task |= {"manifest": model.manifest, "prompt": PROMPT, "parts": PARTS}
         found = self.page(backend, script).evaluate("(task) => engine.answer(task)", task)
         arrays = {key: np.array(found.pop(key), np.float32) for key in ARRAYS}
         return Answer(**arrays, **found)
+
+    def soak(self, model: Model, variant: str, rounds: int) -> list[int]:
+        """WebAssembly's memory after each round of loading, generating and giving all back."""
+        self._publish(model)
+        task = {"manifest": model.manifest, "variant": variant, "prompt": PROMPT, "rounds": rounds}
+        held: list[int] = self.page("wasm").evaluate("(task) => engine.soak(task)", task)
+        return held
+
+    def _publish(self, model: Model) -> None:
+        for sha256, path in model.files.items():
+            shutil.copyfile(path, self.root / "site" / "_sitegen" / "files" / f"{sha256}.bin")
 
 
 @dataclass(frozen=True)

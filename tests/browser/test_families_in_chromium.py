@@ -111,6 +111,16 @@ def test_beyond_the_short_context_all_keys_are_computed_again(site: Site) -> Non
     assert distance(found.logits, np.array(expected)) < 1e-5
 
 
+@pytest.mark.parametrize("name, variant", [("llama", "wasm"), ("gemma2", "fp32"), ("lfm2", "wasm")])
+def test_what_a_sequence_and_a_model_took_is_given_back(
+    site: Site, name: str, variant: str
+) -> None:
+    """In place, growing by being copied, and with convolutions."""
+    model = site.export(name, "fp32" if variant == "fp32" else "q4")
+    held = site.soak(model, variant, rounds=30)
+    assert held[-1] == held[9], f"{held[-1] - held[9]} bytes in 20 rounds"
+
+
 def test_an_adapter_with_a_wrong_kernel_for_many_tokens_is_found(site: Site) -> None:
     """On this adapter as it is: what answers, answers right (see WITHOUT_SUBGROUPS). A model
     without a chat template, whose prompt for WebAssembly would be too short to tell."""
