@@ -36,9 +36,10 @@ export class Channel {
   /**
    * Send a request and yield its replies while they come; an `error` is thrown. A consumer that
    * leaves early ends the generation, and the worker is idle when it has left.
-   * @param {{ kind: "load", task: any } | { kind: "generate", prompt: any, options: any }} request
+   * @param {{ kind: "load", task: any } | { kind: "generate", prompt: any, options: any }
+   *   | { kind: "prefill", prompt: any }} request
    * @param {AbortSignal} [signal]  ends a generation, which then throws "aborted"
-   * @param {(last: FromWorker) => void} [onEnd]  gets `loaded`, `done` or `error`, also when nobody
+   * @param {(last: FromWorker) => void} [onEnd]  gets the last reply, also when nobody
    *   reads any more
    * @returns {AsyncGenerator<FromWorker, void, void>}
    */
@@ -101,7 +102,7 @@ export class Channel {
 
 /** @param {FromWorker} message */
 function isLast({ kind }) {
-  return kind === "loaded" || kind === "done" || kind === "error";
+  return ["loaded", "done", "prefilled", "error"].includes(kind);
 }
 
 /**

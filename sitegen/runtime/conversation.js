@@ -104,6 +104,23 @@ export async function read(sequence, ids, shortContext, isStopped) {
 }
 
 /**
+ * Have the beginning of a prompt ready. What an answer left is worth more, and is not given up for it.
+ * @param {Conversation} conversation
+ * @param {number[]} ids
+ * @param {number | null} shortContext
+ * @param {() => Promise<boolean>} isStopped
+ * @returns {Promise<number>} how many of the ids it holds now
+ */
+export async function prefill(conversation, ids, shortContext, isStopped) {
+  const held = commonLength(conversation.ids, ids);
+  if (!conversation.isAnswered && held < ids.length) {
+    conversation.rewind(outgrows(ids, held, shortContext) ? 0 : held);
+    await read(conversation, ids, shortContext, isStopped);
+  }
+  return commonLength(conversation.ids, ids);
+}
+
+/**
  * @param {number[]} ids
  * @param {number} held
  * @param {number | null} shortContext

@@ -77,8 +77,9 @@ export async function* generate(sequence, promptIds, limits, choose, figures, is
 /**
  * @param {number[]} ids
  * @param {number} contextLength
+ * @returns {void} throws "bad-request" or "context-full"
  */
-function checkPrompt(ids, contextLength) {
+export function checkPrompt(ids, contextLength) {
   if (ids.length === 0) {
     throw new SitegenError("bad-request", "The prompt is empty: write at least one word.");
   }

@@ -42,6 +42,8 @@ export class Model {
   #info;
   /** Settles when the answers asked for so far are complete. @type {Promise<void>} */
   #idle = Promise.resolve();
+  /** What is read ahead, and gives way to an answer. @type {Set<AbortController>} */
+  #beginnings = new Set();
 
   /**
    * @param {Channel} channel
@@ -86,28 +88,16 @@ export class Model {
    */
   async *#answer(prompt, options, signal) {
     const request = { kind: /** @type {const} */ ("generate"), prompt, options };
+    for (const beginning of this.#beginnings) beginning.abort();
     /** @type {TokenLogprobs[]} */
     const logprobs = [];
-    const before = this.#idle;
-    let release = () => {};
-    this.#idle = new Promise((resolve) => {
-      release = () => before.then(resolve);
-    });
-    // Also called when nobody reads any more: that must not hold up the next answer.
     const onEnd = (/** @type {FromWorker} */ last) => {
-      if (last.kind === "done") {
-        this.#info.last = { ...last.result, logprobs: options.logprobs ? logprobs : null };
-      }
-      release();
+      if (last.kind !== "done") return;
+      this.#info.last = { ...last.result, logprobs: options.logprobs ? logprobs : null };
     };
-    try {
-      await settled(before, signal);
-      for await (const message of this.#channel.request(request, signal, onEnd)) {
-        if (message.kind === "piece") logprobs.push(...message.logprobs);
-        yield message;
-      }
-    } finally {
-      release();
+    for await (const message of this.#inTurn(request, signal, onEnd)) {
+      if (message.kind === "piece") logprobs.push(...message.logprobs);
+      yield message;
     }
   }
 
@@ -120,6 +110,59 @@ export class Model {
     let text = "";
     for await (const piece of this.stream(prompt, options)) text += piece;
     return text;
+  }
+
+  /**
+   * Have the beginning of a prompt read before all of it is known: messages that a user's message
+   * follows, or a text that goes on. An answer asked for meanwhile does not wait for the rest, and
+   * what an earlier answer left is kept instead.
+   * @param {Prompt} prompt
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<import("./protocol.js").Prefilled | null>}  null when an answer was asked for meanwhile
+   */
+  async prefill(prompt, { signal } = {}) {
+    const request = { kind: /** @type {const} */ ("prefill"), prompt: checkPrompt(prompt) };
+    const beginning = new AbortController();
+    const abort = () => beginning.abort();
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    this.#beginnings.add(beginning);
+    try {
+      for await (const message of this.#inTurn(request, beginning.signal)) {
+        if (message.kind === "prefilled") return message.prefilled;
+      }
+    } catch (error) {
+      if (!beginning.signal.aborted || signal?.aborted) throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#beginnings.delete(beginning);
+    }
+    return null;
+  }
+
+  /**
+   * A request's replies, once those before it are complete.
+   * @param {Parameters<Channel["request"]>[0]} request
+   * @param {AbortSignal} [signal]
+   * @param {(last: FromWorker) => void} [onEnd]  also called when nobody reads any more
+   */
+  async *#inTurn(request, signal, onEnd) {
+    const before = this.#idle;
+    let release = () => {};
+    this.#idle = new Promise((resolve) => {
+      release = () => before.then(resolve);
+    });
+    // A reply that nobody reads must not hold up the next answer.
+    const end = (/** @type {FromWorker} */ last) => {
+      onEnd?.(last);
+      release();
+    };
+    try {
+      await settled(before, signal);
+      yield* this.#channel.request(request, signal, end);
+    } finally {
+      release();
+    }
   }
 
   /** Free the memory. Answers under way end with "aborted". */

@@ -11,7 +11,9 @@
  *     load      id, task                 progress  id, progress   (many)
  *                                        loaded    id, loaded
  *     generate  id, prompt, options      piece     id, text, logprobs  (many)
- *     stop      id  (of a generate)      done      id, result
+ *                                        done      id, result
+ *     prefill   id, prompt               prefilled id, prefilled
+ *     stop      id  (of these two)
  *                                        error     id, error      (ends the request)
  */
 
@@ -248,8 +250,16 @@
  */
 
 /**
+ * @typedef {object} Prefilled
+ * @property {number} prompt_tokens  of the beginning that is the same whatever follows it
+ * @property {number} held_tokens  of these, what the model holds now
+ * @property {number} prefill_ms
+ */
+
+/**
  * @typedef {{ kind: "load", id: number, task: LoadTask }
  *   | { kind: "generate", id: number, prompt: Prompt, options: GenerateOptions }
+ *   | { kind: "prefill", id: number, prompt: Prompt }
  *   | { kind: "stop", id: number }} ToWorker
  */
 
@@ -258,6 +268,7 @@
  *   | { kind: "loaded", id: number, loaded: Loaded }
  *   | { kind: "piece", id: number, text: string, logprobs: TokenLogprobs[] }
  *   | { kind: "done", id: number, result: GenerateResult }
+ *   | { kind: "prefilled", id: number, prefilled: Prefilled }
  *   | { kind: "error", id: number, error: ErrorRecord }} FromWorker
  */
 

@@ -2,6 +2,7 @@
  * Text to tokens: the model's own tokenizer and chat template. Decoding is in decode.js.
  */
 
+import { commonLength } from "./conversation.js";
 import { createSpelling, createTextStream } from "./decode.js";
 import { SitegenError } from "./protocol.js";
 import { compileTemplate } from "./template.js";
@@ -16,9 +17,14 @@ import { createTokenizer } from "./tokenizer.js";
 /** Names a chat template may use for the tokenizer's special tokens, as in transformers. */
 const SPECIAL_TOKENS = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
 
+/** Two that no tokenizer begins alike, not even with what stands before them. */
+const CONTINUATIONS = ["Who", "7"];
+
 /**
  * @typedef {object} Text
  * @property {(prompt: Prompt, tools?: Tool[] | null) => number[]} encode
+ * @property {(prompt: Prompt) => number[]} encodeBeginning
+ *   of a prompt that goes on with a user's message or with more text, what does not depend on it
  * @property {(prompt: Prompt, promptIds: number[], tools?: Tool[] | null) => TextStream} decodeAfter
  *   text of the answer: continues a plain text, starts anew after a conversation; the marks of
  *   tool calls are text where there are tools
@@ -35,13 +41,21 @@ export function createText(tokenizerJson, tokenizerConfig, files) {
   const tokenizer = createTokenizer(tokenizerJson);
   const template = files.chat_template === null ? null : compileTemplate(files.chat_template);
   const variables = templateVariables(tokenizerConfig, files);
+  /** @type {Text["encode"]} */
+  const encode = (prompt, tools = null) => {
+    if (typeof prompt === "string") return tokenizer.encode(prompt).ids;
+    const text = renderChat(template, prompt, { ...variables, tools });
+    return tokenizer.encode(text, { add_special_tokens: false }).ids;
+  };
   return {
-    spell: createSpelling(tokenizer, tokenizerJson),
-    encode(prompt, tools = null) {
-      if (typeof prompt === "string") return tokenizer.encode(prompt).ids;
-      const text = renderChat(template, prompt, { ...variables, tools });
-      return tokenizer.encode(text, { add_special_tokens: false }).ids;
+    encode,
+    encodeBeginning(prompt) {
+      const [one, other] = CONTINUATIONS.map((content) =>
+        encode(typeof prompt === "string" ? prompt + content : [...prompt, { role: "user", content }]),
+      );
+      return one.slice(0, commonLength(one, other));
     },
+    spell: createSpelling(tokenizer, tokenizerJson),
     decodeAfter(prompt, promptIds, tools = null) {
       const before = typeof prompt === "string" ? promptIds : [];
       return createTextStream(tokenizer, tokenizerJson, before, tools ? TOOL_MARKS : []);

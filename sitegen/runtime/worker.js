@@ -4,10 +4,10 @@
 
 import { createChooser } from "./chooser.js";
 import { fitPrompt } from "./context.js";
-import { Conversation } from "./conversation.js";
+import { Conversation, prefill } from "./conversation.js";
 import { createStopMatcher } from "./decode.js";
 import { Engine, gunzip, start } from "./engine.js";
-import { generate, newFigures, selfCheck } from "./generate.js";
+import { checkPrompt, generate, newFigures, selfCheck } from "./generate.js";
 import { loadFiles } from "./loader.js";
 import { asSitegenError } from "./protocol.js";
 import { argmax } from "./sampling.js";
@@ -42,6 +42,9 @@ self.onmessage = async (/** @type {MessageEvent<ToWorker>} */ { data: message })
         break;
       case "generate":
         await answer(id, message.prompt, message.options);
+        break;
+      case "prefill":
+        await begin(id, message.prompt);
         break;
       case "stop":
         running.isStopping ||= id === running.id;
@@ -146,6 +149,26 @@ async function answer(id, prompt, options) {
   }
   if (stops.isStopped) figures.finish_reason = "stop";
   reply({ kind: "done", id, result: { ...figures, prompt_tokens: promptIds.length, dropped_messages } });
+}
+
+/**
+ * @param {number} id
+ * @param {Prompt} prompt
+ */
+async function begin(id, prompt) {
+  const { conversation, text, task } = /** @type {Model} */ (model);
+  const { context_length, short_context } = task.manifest;
+  Object.assign(running, { id, isStopping: false });
+  try {
+    const ids = text.encodeBeginning(prompt);
+    checkPrompt(ids, context_length);
+    const start = performance.now();
+    const held_tokens = await prefill(conversation, ids, short_context, isStopping);
+    const prefill_ms = performance.now() - start;
+    reply({ kind: "prefilled", id, prefilled: { prompt_tokens: ids.length, held_tokens, prefill_ms } });
+  } finally {
+    running.id = 0;
+  }
 }
 
 const channel = new MessageChannel();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,9 +82,13 @@ def ask(page: Any, text: str) -> None:
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def tokens_read(page: Any) -> int:
-    row = page.locator(".details dd").filter(has_text="tokens read")
-    return int(row.text_content().split()[0])
+def prompt_tokens(page: Any) -> tuple[int, int]:
+    """Of the last prompt, what was read and what was remembered."""
+    row = page.locator(".details dd").filter(has_text="tokens read").text_content()
+    read, remembered = re.fullmatch(
+        r"(\d+) tokens read(?: and (\d+) remembered)?, \d+ written", row
+    ).groups(default="0")
+    return int(read), int(remembered)
 
 
 def test_a_full_conversation_goes_on_without_its_oldest_turns_and_shows_where_memory_begins(visit):
@@ -92,7 +97,7 @@ def test_a_full_conversation_goes_on_without_its_oldest_turns_and_shows_where_me
     read = []
     for question in QUESTIONS:
         ask(page, question)
-        read.append(tokens_read(page))
+        read.append(sum(prompt_tokens(page)))
         if line.is_visible():
             break
     assert len(read) > 1, "the first question must fit"
@@ -107,12 +112,23 @@ def test_a_full_conversation_goes_on_without_its_oldest_turns_and_shows_where_me
     # What is forgotten stays so: the next prompt goes on where the last one did.
     before = line.evaluate("(line) => [...line.parentElement.children].indexOf(line)")
     ask(page, "So?")
-    assert tokens_read(page) > read[-1]
+    assert sum(prompt_tokens(page)) > read[-1]
     assert line.evaluate("(line) => [...line.parentElement.children].indexOf(line)") == before
     page.get_by_role("button", name="New conversation").click()
     expect(line).to_have_count(0)
     ask(page, QUESTIONS[0])
-    assert tokens_read(page) == read[0]
+    assert sum(prompt_tokens(page)) == read[0]
+
+
+def test_a_chat_reads_its_system_message_while_its_reader_still_writes(visit):
+    page = visit()
+    ask(page, QUESTIONS[0])
+    read, remembered = prompt_tokens(page)
+    # The system message with what stands around it; another question would begin after that.
+    assert remembered >= 10
+    page.get_by_role("button", name="New conversation").click()
+    ask(page, QUESTIONS[1])
+    assert prompt_tokens(page)[1] == remembered
 
 
 def test_a_full_conversation_stops_where_its_author_chose_nothing(visit):
@@ -211,3 +227,41 @@ def test_an_answer_that_was_stopped_is_a_beginning_too(page):
     again = ask_model(page, PROMPT)
     assert again["text"] == whole["text"]
     assert again["last"]["cached_tokens"] == again["last"]["prompt_tokens"] - 1
+
+
+def test_a_beginning_is_read_ahead_and_gives_way(page, tokenizer):
+    beginning = EARLIER[:1]
+    prompts = [[*beginning, {"role": "user", "content": text}] for text in ("Who?", "Sing!")]
+    ahead = page.evaluate("(prompt) => model.prefill(prompt)", beginning)
+    assert ahead["held_tokens"] == ahead["prompt_tokens"] > 10
+    first = ask_model(page, prompts[0])
+    assert first["last"]["cached_tokens"] == ahead["prompt_tokens"]
+
+    # What an answer left is worth more than another beginning, and the same one need not be read.
+    other = page.evaluate("(prompt) => model.prefill(prompt)", "Once upon a time there was a")
+    assert other["held_tokens"] < other["prompt_tokens"]
+    assert ask_model(page, prompts[1])["last"]["cached_tokens"] == ahead["prompt_tokens"]
+
+    # Asked for first, answered second: the answer does not wait for it.
+    order = page.evaluate(
+        """async ([beginning, prompt]) => {
+          const order = [];
+          const ahead = model.prefill(beginning).then((found) => order.push(["ahead", found]));
+          const answer = ask(prompt).then(({ text }) => order.push(["answer", text]));
+          await Promise.all([ahead, answer]);
+          return order;
+        }""",
+        [beginning, prompts[0]],
+    )
+    assert order[0] == ["ahead", None]
+    assert order[1] == ["answer", first["text"]]
+
+
+def test_a_beginning_that_is_no_prompt_or_too_long_is_refused(page):
+    refuse = """async (prompt) => {
+      const refused = ({ kind, message }) => kind + message;
+      return model.prefill(prompt).catch(refused);
+    }"""
+    assert "bad-request" in page.evaluate(refuse, [])
+    assert "context-full" in page.evaluate(refuse, "fox " * 200)
+    assert ask_model(page, PROMPT)["last"]["completion_tokens"] == 20

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { CHUNK, Conversation, commonLength } from "../../sitegen/runtime/conversation.js";
+import { CHUNK, Conversation, commonLength, prefill } from "../../sitegen/runtime/conversation.js";
 import { generate, newFigures } from "../../sitegen/runtime/generate.js";
 import { argmax } from "../../sitegen/runtime/sampling.js";
 
@@ -159,6 +159,42 @@ test("a prompt that outgrows the short context is run beyond it at once", async 
   assert.deepEqual(runs.slice(0, 3), [201, 99, 1]);
   const longer = [...LONG, 1, 2, 3];
   assert.equal((await answer(made, conversation, longer, { short_context: 200 })).figures.cached_tokens, 300);
+});
+
+test("a beginning is read in parts, once, and an answer goes on from it", async () => {
+  const [made, conversation] = begin();
+  const never = async () => false;
+  assert.equal(await prefill(conversation, LONG, null, never), 300);
+  assert.equal(await prefill(conversation, LONG, null, never), 300);
+  assert.deepEqual(made.runs, [CHUNK, CHUNK, 300 - 2 * CHUNK]);
+  const { figures, runs, ids } = await answer(made, conversation, [...LONG, 1, 2]);
+  assert.equal(figures.cached_tokens, 300);
+  assert.equal(runs[0], 2);
+  assert.deepEqual(ids, await fresh([...LONG, 1, 2]));
+});
+
+test("a beginning gives way between its parts, and goes on from there another time", async () => {
+  const [made, conversation] = begin();
+  let asked = 0;
+  assert.equal(await prefill(conversation, LONG, null, async () => ++asked > 1), CHUNK);
+  assert.equal(await prefill(conversation, LONG, null, async () => false), 300);
+  assert.deepEqual(made.runs, [CHUNK, CHUNK, 300 - 2 * CHUNK]);
+});
+
+test("a beginning replaces another one, never what an answer left", async () => {
+  const [made, conversation] = begin();
+  const never = async () => false;
+  await prefill(conversation, LONG, null, never);
+  const other = [1, ...LONG];
+  assert.equal(await prefill(conversation, other, null, never), 301);
+  conversation.isAnswered = true;
+  made.runs = [];
+  assert.equal(await prefill(conversation, LONG.with(200, 5), null, never), 0);
+  assert.equal(await prefill(conversation, other.slice(0, 50), null, never), 50);
+  assert.deepEqual(made.runs, []);
+  assert.equal(conversation.ids.length, 301);
+  conversation.forget();
+  assert.equal(await prefill(conversation, LONG, null, never), 300);
 });
 
 test("the common beginning of ids", () => {

@@ -56,3 +56,22 @@ test("messages for a model without a template: what to do instead", () => {
     message: /give it a string/,
   });
 });
+
+test("the beginning of a prompt is what all that may follow it have in common", () => {
+  const template =
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}" +
+    "{% if add_generation_prompt %}<assistant>{% endif %}";
+  const text = textOf(template, { bos_token: null, eos_token: null });
+  const messages = [{ role: "system", content: "Be brief." }];
+  const ids = text.encodeBeginning(messages);
+  const common = text.encode("<system>Be brief.\n<user>");
+  assert.ok(ids.length >= common.length - 1);
+  for (const content of ["Hello", "what?", "9 lives", "Ä"]) {
+    const whole = text.encode([...messages, { role: "user", content }]);
+    assert.deepEqual(whole.slice(0, ids.length), ids);
+  }
+  // The last word of a text may go on, too.
+  const [begun, longer] = [text.encodeBeginning("Once upon a"), text.encode("Once upon a time")];
+  assert.ok(begun.length > 0 && begun.length <= longer.length);
+  assert.deepEqual(longer.slice(0, begun.length), begun);
+});

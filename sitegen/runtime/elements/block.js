@@ -93,6 +93,10 @@ export class AppBlock extends HTMLElement {
   build() {}
   /** Something about the model or the answer changed. */
   refresh() {}
+  /** What can be read while the visitor still writes; null: nothing. @returns {Prompt | null} */
+  get beginning() {
+    return null;
+  }
   /** Where the keyboard goes when the model is ready. */
   focusInput() {}
 
@@ -295,6 +299,8 @@ export class AppBlock extends HTMLElement {
       const waiting = this.#waiting;
       this.#waiting = null;
       waiting.run();
+    } else if (shared.phase === "ready" && isNew && this.beginning) {
+      void shared.prefill(this.beginning, this.#lifetime.signal);
     }
   }
 }

@@ -36,6 +36,12 @@ export class SitegenChat extends AppBlock {
     return "Enter sends, Shift+Enter starts a new line, Esc stops the answer.";
   }
 
+  get beginning() {
+    const { system } = this.options;
+    if (!system) return null;
+    return this.hasChatTemplate === false ? `${system}\n\n` : [{ role: "system", content: system }];
+  }
+
   build() {
     const { placeholder, examples = [] } = this.options;
     this.#transcript = new Transcript("Conversation");

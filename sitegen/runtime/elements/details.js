@@ -62,7 +62,7 @@ export class DetailsPanel {
       ["Kept", model && KEPT[model.info.storage]],
       ["Started in", model && `${(model.info.load_ms / 1000).toFixed(1)} s`],
       ["Speed", speed(last?.tokens_per_second)],
-      ["Last answer", last && `${last.prompt_tokens} tokens read, ${last.completion_tokens} written`],
+      ["Last answer", last && work(last)],
       ...(model?.info.fallbacks ?? []).map(
         (fallback) => /** @type {Row} */ (["Not used", `${fallback.variant}: ${fallback.reason}`]),
       ),
@@ -73,4 +73,10 @@ export class DetailsPanel {
         .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
     );
   }
+}
+
+/** @param {import("../protocol.js").GenerateResult} last */
+function work({ prompt_tokens, cached_tokens, completion_tokens }) {
+  const remembered = cached_tokens > 0 ? ` and ${cached_tokens} remembered` : "";
+  return `${prompt_tokens - cached_tokens} tokens read${remembered}, ${completion_tokens} written`;
 }

@@ -160,6 +160,16 @@ export class SharedModel extends EventTarget {
     }
   }
 
+  /**
+   * Has the beginning of a prompt read while nobody waits. Never rejects: an answer will say what is
+   * wrong.
+   * @param {Prompt} prompt
+   * @param {AbortSignal} signal
+   */
+  async prefill(prompt, signal) {
+    await this.model?.prefill(prompt, { signal }).catch(() => {});
+  }
+
   /** @param {Progress} progress */
   #keep(progress) {
     const isNewPhase = progress.phase !== this.progress?.phase;
