@@ -24,7 +24,8 @@ export function readMessages(messages) {
     if (role === "assistant" && message.tool_calls?.length > 0) {
       const tool_calls = readCalls(message.tool_calls, at);
       for (const call of tool_calls) names.set(call.id, call.function.name);
-      const content = message.content == null ? null : readContent(message.content, at);
+      // Templates that add to a content or go through it fail at null.
+      const content = message.content == null ? "" : readContent(message.content, at);
       return { role, content, tool_calls };
     }
     // Chat templates know the newer name of a system message by the older one.

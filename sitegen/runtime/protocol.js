@@ -192,10 +192,10 @@
  */
 
 /**
- * What chat templates know of a message. Contents are null where an assistant calls tools alone.
+ * What chat templates know of a message.
  * @typedef {object} Message
  * @property {string} role
- * @property {string | null} content
+ * @property {string} content
  * @property {{ id: string, type: "function", function: { name: string, arguments: object } }[]} [tool_calls]
  * @property {string} [tool_call_id]
  * @property {string} [name]  of the tool that answers

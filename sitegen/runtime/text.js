@@ -44,7 +44,7 @@ export function createText(tokenizerJson, tokenizerConfig, files) {
   /** @type {Text["encode"]} */
   const encode = (prompt, tools = null) => {
     if (typeof prompt === "string") return tokenizer.encode(prompt).ids;
-    const text = renderChat(template, prompt, { ...variables, tools });
+    const text = renderChat(template, prompt, { ...variables, ...toolVariables(tools) });
     return tokenizer.encode(text, { add_special_tokens: false }).ids;
   };
   return {
@@ -61,6 +61,14 @@ export function createText(tokenizerJson, tokenizerConfig, files) {
       return createTextStream(tokenizer, tokenizerJson, before, tools ? TOOL_MARKS : []);
     },
   };
+}
+
+/**
+ * SmolLM3's template knows them by a name of its own.
+ * @param {Tool[] | null} tools
+ */
+function toolVariables(tools) {
+  return tools ? { tools, xml_tools: tools } : { tools };
 }
 
 /**

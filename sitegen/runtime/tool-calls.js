@@ -34,7 +34,7 @@ export const TOOL_MARKS = [
  * @returns {ToolForm}  throws "bad-request" for a template without tools, and for an unknown form
  */
 export function toolForm(template) {
-  if (template === null || !/\btools\b/.test(template)) {
+  if (template === null || !usesTools(template)) {
     throw new SitegenError(
       "bad-request",
       "This model's chat template has no tools: leave out tools, tool_choice and messages of tools, " +
@@ -46,12 +46,27 @@ export function toolForm(template) {
   if (template.includes("<tool_call>") && !template.includes("<function=")) {
     return { kind: "tagged", mark: "<tool_call>" };
   }
-  if (/\\?"parameters\\?": /.test(template)) return { kind: "bare", mark: "<|python_tag|>" };
+  if (template.includes("ipython") && /"parameters\\?": /.test(template)) return { kind: "bare", mark: "<|python_tag|>" };
   throw new SitegenError(
     "bad-request",
     "This model's chat template has tools, and calls in a form that this engine does not read. It reads " +
       "those of Hermes, Qwen and SmolLM (<tool_call>), Llama 3 (JSON), Mistral ([TOOL_CALLS]) and Granite.",
   );
+}
+
+/** A string in Jinja. */
+const STRING = String.raw`"(?:[^"\\]|\\[^])*"|'(?:[^'\\]|\\[^])*'`;
+
+/**
+ * Whether a variable of tools is in its code, not just the word in its texts.
+ * @param {string} template
+ */
+function usesTools(template) {
+  const blocks = template
+    .replace(/\{#[^]*?#\}/g, "")
+    .match(new RegExp(String.raw`\{[{%](?:${STRING}|[^"'])*?[%}]\}`, "g"));
+  const code = (blocks ?? []).join(" ").replace(new RegExp(STRING, "g"), "");
+  return /(?<![.\w])(xml_)?tools\b/.test(code);
 }
 
 /**

@@ -202,7 +202,7 @@ test("calls and their results go back through the template, arguments as values"
     ...MESSAGES,
     {
       role: "assistant",
-      content: null,
+      content: "",
       tool_calls: [{ id, type: "function", function: { name: "weather", arguments: { city: "Köln" } } }],
     },
     { ...result, name: "weather" },

@@ -51,6 +51,17 @@ test("a character of several tokens is shown when it is whole", () => {
   assert.deepEqual(pieces, [...ids.slice(1).map(() => ""), "🧬"]);
 });
 
+test("a decoder that is not read byte by byte waits for a whole character, too", () => {
+  const json = structuredClone(jsonOf("llama2"));
+  const plain = createTokenizer(json);
+  const ids = plain.encode("a🧬", { add_special_tokens: false }).ids;
+  const bytes = ids.filter((id) => plain.id_to_token(id).startsWith("<0x"));
+  assert.equal(bytes.length, 4, "the oracle's vocabulary must not hold it whole");
+  json.decoder.decoders.push({ type: "Replace", pattern: { String: "zzz" }, content: "" });
+  const stream = createTextStream(createTokenizer(json), json, ids.slice(0, -4));
+  assert.deepEqual(bytes.map(stream.push), ["", "", "", "🧬"]);
+});
+
 test("half a character at the end becomes U+FFFD", () => {
   const json = jsonOf("gpt2");
   const tokenizer = createTokenizer(json);

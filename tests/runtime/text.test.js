@@ -38,6 +38,15 @@ test("a template finds the special tokens of tokenizer_config.json, the manifest
   assert.deepEqual(said.map(String), plain.encode("<s><p>none").map(String));
 });
 
+test("tools are there under the name that SmolLM3 gives them, too", () => {
+  const template = "{% for tool in xml_tools or [] %}{{ tool.function.name }};{% endfor %}";
+  const { encode } = textOf(template, tokens);
+  const plain = textOf(null, tokens);
+  const messages = [{ role: "user", content: "x" }];
+  assert.deepEqual(encode(messages, TOOLS), plain.encode("get_weather;"));
+  assert.deepEqual(encode(messages), []);
+});
+
 test("a plain text gets the tokenizer's first token, a rendered template none beside its own", () => {
   const tokenizer = jsonOf("llama2");
   const files = { chat_template: "{{ bos_token }}{{ messages[0].content }}", bos_token: "<s>" };

@@ -97,10 +97,12 @@ test("text is shown as it comes, all but what may begin a call", () => {
 });
 
 test("a template without tools, or with calls of an unknown form: what to do", () => {
-  for (const none of [null, templateOf("chatml"), templateOf("zephyr")]) {
+  const named = "{# tools #}{{ 'in <tools></tools>: <tool_call>' }} tools, don't {{ message.tools }}";
+  for (const none of [null, templateOf("chatml"), templateOf("zephyr"), named]) {
     assert.throws(() => toolForm(none), { kind: "bad-request", message: /^This model's chat template has no tools: leave out/ });
   }
-  for (const other of [templateOf("lfm2"), "{{ tools }}<tool_call>\n<function=name>"]) {
+  const others = ["{{ tools }}<tool_call>\n<function=name>", "{{ tools }} functools[{}]", '{{ tools }}"parameters": '];
+  for (const other of [templateOf("lfm2"), ...others]) {
     assert.throws(() => toolForm(other), { kind: "bad-request", message: /in a form that this engine does not read\. It reads/ });
   }
 });
