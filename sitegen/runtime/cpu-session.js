@@ -38,9 +38,15 @@ const ERRORS = 3; // the least severity that is logged
  */
 export async function startModule({ build, threads }, binary, root) {
   const { default: start } = await import(new URL(build.modules[0], root).href);
-  const settings = { wasmBinary: binary, numThreads: threads };
-  const module = await start(settings);
-  delete module.wasmBinary; // compiled by now
+  // Compiled here, because the module would keep the binary.
+  const compiled = await WebAssembly.compile(binary);
+  const module = await new Promise((resolve, reject) => {
+    /** @type {(imports: any, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) => void} */
+    const instantiateWasm = (imports, done) => {
+      WebAssembly.instantiate(compiled, imports).then((instance) => done(instance, compiled), reject);
+    };
+    start({ numThreads: threads, instantiateWasm }).then(resolve, reject);
+  });
   check(module, module._OrtInit(threads, ERRORS));
   return module;
 }
