@@ -70,7 +70,20 @@ export function argmax(logits) {
  * @param {WarpOptions} options  temperature > 0
  * @returns {{ ids: number[], probabilities: number[] }}  (kept,)
  */
-export function distribution(logits, { temperature, top_k, top_p, min_p }) {
+export function distribution(logits, options) {
+  const { ids, weights } = keep(logits, options);
+  ids.sort((a, b) => weights[b] - weights[a] || a - b);
+  const kept = ids.reduce((sum, id) => sum + weights[id], 0);
+  return { ids, probabilities: ids.map((id) => weights[id] / kept) };
+}
+
+/**
+ * @param {Float32Array} logits  (vocab,)
+ * @param {WarpOptions} options  temperature > 0
+ * @returns {{ ids: number[], weights: Float64Array }}  (kept,) by rising id, and (vocab,): the
+ *   weight of the likeliest is 1
+ */
+function keep(logits, { temperature, top_k, top_p, min_p }) {
   // As in transformers, tokens equal to the k-th largest stay too.
   const least = top_k > 0 && top_k < logits.length ? kthLargest(logits, top_k) : -Infinity;
   const most = logits[argmax(logits)];
@@ -96,15 +109,17 @@ export function distribution(logits, { temperature, top_k, top_p, min_p }) {
     if (weights[id] < floor) dropped += weights[id];
     else if (weights[id] > 0) ids.push(id);
   }
+  if (cut === 0) return { ids, weights }; // a whole vocabulary takes long to sort
   ids.sort((a, b) => weights[b] - weights[a] || a - b);
-  while (cut > 0 && ids.length > 1 && dropped + weights[ids[ids.length - 1]] <= cut) {
+  while (ids.length > 1 && dropped + weights[ids[ids.length - 1]] <= cut) {
     dropped += weights[/** @type {number} */ (ids.pop())];
   }
-  const kept = ids.reduce((sum, id) => sum + weights[id], 0);
-  return { ids, probabilities: ids.map((id) => weights[id] / kept) };
+  return { ids: ids.sort((a, b) => a - b), weights };
 }
 
 /**
+ * Tokens divide the random number's range in the order of their ids: where two are nearly equal,
+ * another backend's rounding does not exchange them.
  * @param {Float32Array} logits  (vocab,)
  * @param {WarpOptions & PenaltyOptions} options
  * @param {History} history
@@ -114,13 +129,13 @@ export function distribution(logits, { temperature, top_k, top_p, min_p }) {
 export function sample(logits, options, history, random) {
   const scores = penalize(logits, options, history);
   if (options.temperature === 0) return argmax(scores);
-  const { ids, probabilities } = distribution(scores, options);
-  let left = random();
-  for (let i = 0; i < ids.length; i++) {
-    left -= probabilities[i];
-    if (left < 0) return ids[i];
+  const { ids, weights } = keep(scores, options);
+  let left = random() * ids.reduce((sum, id) => sum + weights[id], 0);
+  for (const id of ids) {
+    left -= weights[id];
+    if (left < 0) return id;
   }
-  return ids[ids.length - 1]; // the probabilities sum to a hair less than 1
+  return ids[ids.length - 1]; // subtracting rounds otherwise than adding
 }
 
 /**

@@ -50,6 +50,20 @@ test("the same seed draws the same tokens, another seed others", () => {
   assert.notDeepEqual(draw(3), draw(4));
 });
 
+test("another backend's rounding changes no draw but those at a border", () => {
+  const logits = Float32Array.from({ length: 400 }, (_, id) => ((id * 37) % 50) / 10);
+  const rounded = logits.map((logit, id) => logit + ((id * 7) % 3) * 1e-6);
+  for (const options of [NEUTRAL, { ...NEUTRAL, min_p: 0.23 }]) {
+    const draw = (from) => {
+      const random = createRandom(1);
+      return Array.from({ length: 500 }, () => sample(from, options, NOTHING, random));
+    };
+    const [one, other] = [draw(logits), draw(rounded)];
+    const changed = one.filter((id, n) => id !== other[n]).length;
+    assert.ok(changed <= 2, `${changed} of 500 with ${JSON.stringify(options)}`);
+  }
+});
+
 test("a token that cannot come is never drawn", () => {
   const logits = Float32Array.of(-Infinity, 0, -Infinity, 1);
   assert.deepEqual(distribution(logits, NEUTRAL).ids, [3, 1]);
