@@ -8,6 +8,8 @@
  * https://github.com/microsoft/onnxruntime/blob/v1.30.0/onnxruntime/wasm/api.h
  */
 
+import { allocate, check, heap, names, onStack, read } from "./wasm-memory.js";
+
 /** @typedef {import("./protocol.js").LoadTask} LoadTask */
 /** @typedef {import("./sequence.js").CacheTensor} CacheTensor */
 
@@ -58,17 +60,15 @@ export class CpuSession {
    * @param {LoadTask} task
    * @param {CacheTensor[]} cache
    */
-  constructor(module, session, { manifest, variant }, cache) {
+  constructor(module, session, { variant }, cache) {
     this.module = module;
     this.session = session;
-    this.vocab = manifest.vocab_size;
     this.cache = cache;
     this.inPlace = variant.cache_in_place;
     this.canRewind = cache.every(({ kind }) => kind === "attention");
-    const names = (/** @type {string[]} */ list) => pointers(module, list.map((name) => text(module, name)));
-    const ids = ["input_ids", "attention_mask", "num_logits_to_keep"];
-    this.inputs = { count: ids.length + cache.length, names: names([...ids, ...cache.map((c) => c.past)]) };
-    this.outputs = { count: 1 + cache.length, names: names(["logits", ...cache.map((c) => c.present)]) };
+    const fed = ["input_ids", "attention_mask", "num_logits_to_keep"];
+    this.inputs = names(module, [...fed, ...cache.map(({ past }) => past)]);
+    this.outputs = names(module, ["logits", ...cache.map(({ present }) => present)]);
     this.options = module._OrtCreateRunOptions(ERRORS, 0, false, 0);
     /** Settles when the device is gone: a CPU never is. @type {Promise<unknown>} */
     this.lost = new Promise(() => {});
@@ -116,7 +116,8 @@ export class CpuSession {
       if (tensor.kind !== "attention") continue;
       const old = cache.held[n];
       const grown = this.#zeros(tensor, capacity);
-      if (used > 0) copyHeads(heap(this.module), tensor, [old.bytes, cache.capacity], [grown.bytes, capacity], used);
+      const { bytes, dims } = this.#numbers(old.value); // another room, where growing failed half-way
+      if (used > 0) copyHeads(heap(this.module), tensor, [bytes, dims[2]], [grown.bytes, capacity], used);
       this.#release(old);
       cache.held[n] = grown;
     }
@@ -142,12 +143,11 @@ export class CpuSession {
     try {
       const before = cache.held.map(({ value }) => value);
       const stays = this.cache.map(({ kind }) => this.inPlace && kind === "attention");
-      const inputs = onStack(module, [...fed.map(({ value }) => value), ...before]);
-      const outputs = onStack(module, [0, ...before.map((value, n) => (stays[n] ? value : 0))]);
-      const { session, options } = this;
-      const { names, count } = this.inputs;
-      check(module, module._OrtRun(session, names, inputs, count, this.outputs.names, this.outputs.count, outputs, options));
-      const [logits, ...after] = read(module, outputs, this.outputs.count);
+      const given = onStack(module, [...fed.map(({ value }) => value), ...before]);
+      const made = onStack(module, [0, ...before.map((value, n) => (stays[n] ? value : 0))]);
+      const { session, inputs: from, outputs: to, options } = this;
+      check(module, module._OrtRun(session, from.at, given, from.count, to.at, to.count, made, options));
+      const [logits, ...after] = read(module, made, to.count);
       after.forEach((value, n) => {
         if (stays[n]) return;
         this.#release(cache.held[n]);
@@ -188,7 +188,10 @@ export class CpuSession {
 
   /** Free the weights; the session is not to be used afterwards. */
   release() {
-    this.module._OrtReleaseSession(this.session);
+    const { module } = this;
+    module._OrtReleaseSession(this.session);
+    module._OrtReleaseRunOptions(this.options);
+    for (const { at } of [this.inputs, this.outputs]) module._free(at);
   }
 
   /**
@@ -279,82 +282,4 @@ function copyHeads(memory, { shape: [, heads, , width] }, [from, fromTokens], [t
     const start = from + head * fromTokens * token;
     memory.copyWithin(to + head * toTokens * token, start, start + used * token);
   }
-}
-
-/**
- * The module's memory now: it may have grown, in another thread, too.
- * @param {any} module
- * @returns {Uint8Array<ArrayBuffer>}
- */
-function heap(module) {
-  module.getValue(0, "i8"); // renews the view
-  return module.HEAPU8;
-}
-
-/**
- * @param {any} module
- * @param {number} bytes
- */
-function allocate(module, bytes) {
-  const at = module._malloc(bytes);
-  if (at === 0) throw new Error(`out of memory: no ${bytes} bytes in a row are left`);
-  return at >>> 0;
-}
-
-/**
- * @param {any} module
- * @param {string} value
- * @returns {number} of a copy that stays
- */
-function text(module, value) {
-  const size = module.lengthBytesUTF8(value) + 1;
-  const at = allocate(module, size);
-  module.stringToUTF8(value, at, size);
-  return at;
-}
-
-/**
- * 32-bit numbers in memory that stays.
- * @param {any} module
- * @param {number[]} values
- */
-function pointers(module, values) {
-  const at = allocate(module, 4 * values.length);
-  values.forEach((value, n) => module.setValue(at + 4 * n, value, "i32"));
-  return at;
-}
-
-/**
- * 32-bit numbers in memory that the caller's `stackRestore` takes back.
- * @param {any} module
- * @param {number[]} values
- */
-function onStack(module, values) {
-  const at = module.stackAlloc(4 * values.length);
-  values.forEach((value, n) => module.setValue(at + 4 * n, value, "i32"));
-  return at;
-}
-
-/**
- * @param {any} module
- * @param {number} at
- * @param {number} count
- * @returns {number[]}
- */
-function read(module, at, count) {
-  return Array.from({ length: count }, (_, n) => module.getValue(at + 4 * n, "i32") >>> 0);
-}
-
-/**
- * @param {any} module
- * @param {number} status
- */
-function check(module, status) {
-  if (status === 0) return;
-  const stack = module.stackSave();
-  const at = onStack(module, [0, 0]); // code, message
-  module._OrtGetLastError(at, at + 4);
-  const [, message] = read(module, at, 2);
-  module.stackRestore(stack);
-  throw new Error(message ? module.UTF8ToString(message) : "onnxruntime failed without a word");
 }

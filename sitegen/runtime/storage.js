@@ -47,6 +47,7 @@ export const MODULES = [
   "tokenizer-steps.js",
   "tokenizer.js",
   "tool-calls.js",
+  "wasm-memory.js",
   "worker.js",
   "vendor/jinja/jinja.js",
   "vendor/tokenizers/tokenizers.js",
