@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -32,6 +33,7 @@ GENERATE = """async ([prompt, options]) => {
     return { kind: error.kind, message: error.message, detail: error.detail };
   }
 }"""
+FREE = {"temperature": 0, "ignore_eos": True}
 GREEDY = {"max_new_tokens": 40, "ignore_eos": True}
 
 
@@ -224,6 +226,17 @@ def test_chat_completions_have_the_shape_of_openai_and_the_text_of_generate(page
     scores = [each["logprobs"]["content"] for each in told if each["logprobs"]]
     assert [token for some in scores for token in some] == choice["logprobs"]["content"]
     assert told[-1]["finish_reason"] == "length"
+
+
+def test_tools_go_through_the_chat_template(page, site_models, tokenizer):
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    text = f"<tool_call>{json.dumps(tools)}\n<|start|>user\nHi<|end|>\n<|start|>assistant\n"
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    expected = tokenizer.decode(onnxruntime_ids(site_models["tiny"], "fp32", ids, 5))
+    body = {"messages": [{"role": "user", "content": "Hi"}], "tools": tools, "max_tokens": 5}
+    answer = page.evaluate("(body) => model.chat.completions.create(body)", {**body, **FREE})
+    assert answer["usage"]["prompt_tokens"] == len(ids)
+    assert answer["choices"][0]["message"]["content"] == expected
 
 
 def test_leaving_the_chunks_of_a_completion_stops_it(page):

@@ -18,6 +18,9 @@ sang, and every evening the stars came out one by one. "Who sings there?" asked 
 Mädchen sah süße Äpfel. 今天天气很好。 🦊🌍
 """
 CHAT_TEMPLATE = """\
+{% if tools %}
+<tool_call>{{ tools | tojson }}
+{% endif %}
 {% for message in messages %}
 {{ '<|start|>' + message['role'] + '\n' + message['content'] + '<|end|>' + '\n' }}
 {%- endfor %}
