@@ -6,6 +6,7 @@ import { keepBeginning, read } from "./conversation.js";
 import { SitegenError } from "./protocol.js";
 
 /** @typedef {import("./conversation.js").TokenSequence} TokenSequence */
+/** @typedef {import("./speculation.js").Speculation} Speculation */
 
 /**
  * @typedef {object} Limits
@@ -21,6 +22,7 @@ import { SitegenError } from "./protocol.js";
  * @property {number} prefill_ms
  * @property {number} decode_ms
  * @property {number} completion_tokens  the ending token is not counted
+ * @property {number} guessed_tokens  of the completion, those that were guessed and checked at once
  * @property {number | null} tokens_per_second  of the decode: the first token comes with the prefill
  * @property {"stop" | "length" | "aborted"} finish_reason  "aborted" until it ended by itself
  */
@@ -32,22 +34,30 @@ export function newFigures() {
     prefill_ms: 0,
     decode_ms: 0,
     completion_tokens: 0,
+    guessed_tokens: 0,
     tokens_per_second: null,
     finish_reason: "aborted",
   };
 }
 
 /**
+ * @typedef {object} Aids
+ * @property {() => Promise<boolean>} [isStopped]  asked before each run of the prompt's parts
+ * @property {Speculation | null} [speculation]  guesses to be checked; the tokens are the same
+ */
+
+/**
  * @param {TokenSequence} sequence  what it holds of the prompt is not run again
  * @param {number[]} promptIds
  * @param {Limits} limits
- * @param {(logits: Float32Array) => number} choose
+ * @param {(logits: Float32Array) => number} choose  asked once for each token, in their order
  * @param {Figures} figures
- * @param {() => Promise<boolean>} [isStopped]  asked before each run of the prompt's parts
+ * @param {Aids} [aids]
  * @returns {AsyncGenerator<number, void, void>}
  */
-export async function* generate(sequence, promptIds, limits, choose, figures, isStopped = async () => false) {
+export async function* generate(sequence, promptIds, limits, choose, figures, aids = {}) {
   checkPrompt(promptIds, limits.context_length);
+  const { isStopped = async () => false, speculation = null } = aids;
   const room = limits.context_length - promptIds.length;
   const most = Math.min(limits.max_new_tokens, room);
 
@@ -57,21 +67,48 @@ export async function* generate(sequence, promptIds, limits, choose, figures, is
   const prefilled = performance.now();
   figures.prefill_ms = prefilled - start;
   if (!logits) return;
+  const vocab = logits.length;
+  const ids = promptIds.slice();
+  /** @type {number[]} */
+  let guess = [];
+  let decoded = -1; // the first token comes with the prefill
   for (;;) {
-    const id = choose(logits);
-    if (limits.eos_token_ids.includes(id)) {
-      figures.finish_reason = "stop";
-      return;
+    let right = 0;
+    for (let at = 0; at === right && at <= guess.length; at++) {
+      const id = choose(logits.subarray(at * vocab, (at + 1) * vocab));
+      decoded += 1;
+      if (figures.decode_ms > 0) figures.tokens_per_second = (1000 * decoded) / figures.decode_ms;
+      if (limits.eos_token_ids.includes(id)) {
+        figures.finish_reason = "stop";
+        return;
+      }
+      ids.push(id);
+      figures.completion_tokens += 1;
+      if (id === guess[at]) {
+        right += 1;
+        figures.guessed_tokens += 1;
+      }
+      const isLast = figures.completion_tokens >= most;
+      if (isLast) figures.finish_reason = "length";
+      yield id;
+      if (isLast) return;
     }
-    figures.completion_tokens += 1;
-    const isLast = figures.completion_tokens >= most;
-    if (isLast) figures.finish_reason = "length";
-    yield id;
-    if (isLast) return;
-    logits = await sequence.run([id]);
+    speculation?.learn(guess.length, right, ids.length);
+    const held = sequence.rewind(ids.length - 1);
+    const left = most - figures.completion_tokens - 1;
+    guess = speculation?.guess(ids, Math.min(left, reach(ids.length, limits))) ?? [];
+    logits = await sequence.run([...ids.slice(held), ...guess], guess.length + 1);
     figures.decode_ms = performance.now() - prefilled;
-    figures.tokens_per_second = (1000 * figures.completion_tokens) / figures.decode_ms;
   }
+}
+
+/**
+ * A guess may not outgrow the short context: that could not be undone.
+ * @param {number} length
+ * @param {Limits} limits
+ */
+function reach(length, { short_context }) {
+  return short_context !== null && length <= short_context ? short_context - length : Infinity;
 }
 
 /**

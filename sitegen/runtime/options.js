@@ -90,6 +90,7 @@ export const GENERATE_RULES = {
       Array.isArray(value) && value.every((text) => typeof text === "string" && text !== ""),
   },
   ignore_eos: BOOLEAN,
+  speculation: { allowed: "true or false", test: (value) => typeof value === "boolean" },
   context_overflow: {
     allowed: '"stop" or "drop_oldest"',
     test: (value) => ["stop", "drop_oldest"].includes(value),
@@ -140,6 +141,7 @@ export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
     ignore_eos: options.ignore_eos ?? false,
     tools: null,
     context_overflow: options.context_overflow ?? "stop",
+    speculation: options.speculation ?? null,
   };
 }
 

@@ -223,6 +223,7 @@
  * @property {string[]} stop
  * @property {boolean} ignore_eos
  * @property {Tool[] | null} tools  for the chat template; their calls are text
+ * @property {boolean | null} speculation  whether tokens are guessed; null: where the text stays the same
  * @property {"stop" | "drop_oldest"} context_overflow
  *   of a conversation that leaves no room for its answer: an error, or its oldest turns are left out
  */
@@ -243,6 +244,7 @@
  * @property {number} prompt_tokens
  * @property {number} cached_tokens  of the prompt, those that were known from before and not run
  * @property {number} completion_tokens
+ * @property {number} guessed_tokens  of these, the guessed ones that were checked several in one run
  * @property {number} prefill_ms
  * @property {number} decode_ms
  * @property {number | null} tokens_per_second  of the decode; null when nothing was decoded

@@ -34,6 +34,7 @@ export const MODULES = [
   "sampling.js",
   "sequence.js",
   "sitegen.js",
+  "speculation.js",
   "storage.js",
   "strftime.js",
   "template-expressions.js",

@@ -11,6 +11,7 @@ import { checkPrompt, generate, newFigures, selfCheck } from "./generate.js";
 import { loadFiles } from "./loader.js";
 import { asSitegenError } from "./protocol.js";
 import { argmax } from "./sampling.js";
+import { Speculation, guessing } from "./speculation.js";
 import { ROOT, openFiles } from "./storage.js";
 import { createText } from "./text.js";
 
@@ -22,7 +23,7 @@ import { createText } from "./text.js";
 /** @typedef {import("./protocol.js").TokenLogprobs} TokenLogprobs */
 /** @typedef {import("./protocol.js").ToWorker} ToWorker */
 
-/** @typedef {{ conversation: Conversation, text: import("./text.js").Text, task: LoadTask }} Model */
+/** @typedef {{ engine: Engine, conversation: Conversation, text: import("./text.js").Text, task: LoadTask }} Model */
 
 /** @type {Model | null} */
 let model = null;
@@ -104,7 +105,7 @@ async function load(id, task) {
     sequence.dispose();
   }
 
-  model = { conversation: new Conversation(() => engine.newSequence()), text, task };
+  model = { engine, conversation: new Conversation(() => engine.newSequence()), text, task };
   enter("ready");
   reply({ kind: "loaded", id, loaded: { threads: task.threads, storage } });
 }
@@ -115,7 +116,7 @@ async function load(id, task) {
  * @param {GenerateOptions} options
  */
 async function answer(id, prompt, options) {
-  const { conversation, text, task } = /** @type {Model} */ (model);
+  const { engine, conversation, text, task } = /** @type {Model} */ (model);
   const { manifest } = task;
   Object.assign(running, { id, isStopping: false });
   const { context_length, short_context } = manifest;
@@ -136,9 +137,12 @@ async function answer(id, prompt, options) {
   const show = (piece, logprobs = []) => {
     if (piece || logprobs.length > 0) reply({ kind: "piece", id, text: piece, logprobs });
   };
+  const { cost, isExact } = guessing(task.variant, task.backend);
+  const guesses = engine.session.canRewind && (options.speculation ?? isExact);
+  const aids = { isStopped: isStopping, speculation: guesses ? new Speculation(cost) : null };
   try {
     conversation.isAnswered = true;
-    for await (const token of generate(conversation, promptIds, limits, chooser.choose, figures, isStopping)) {
+    for await (const token of generate(conversation, promptIds, limits, chooser.choose, figures, aids)) {
       show(stops.push(decoded.push(token)), chooser.logprobs());
       if (stops.isStopped) break;
       if (await isStopping()) break;

@@ -265,3 +265,49 @@ def test_a_beginning_that_is_no_prompt_or_too_long_is_refused(page):
     assert "bad-request" in page.evaluate(refuse, [])
     assert "context-full" in page.evaluate(refuse, "fox " * 200)
     assert ask_model(page, PROMPT)["last"]["completion_tokens"] == 20
+
+
+def test_guessed_tokens_change_no_text_of_200_prompts(page):
+    found = page.evaluate(
+        """async () => {
+          const words = "Once upon a time there was little fox who sang owl river stars".split(" ");
+          let state = 1;
+          const next = (most) => (state = (16807 * state) % 2147483647) % most;
+          const differing = [];
+          let guessed = 0;
+          for (let n = 0; n < 200; n++) {
+            const some = Array.from({ length: 3 + next(5) }, () => words[next(words.length)]);
+            const prompt = some.join(" ");
+            const sampling = n % 4 === 0 ? { temperature: 0.5, seed: n } : {};
+            const without = await ask(prompt, { ...sampling, speculation: false });
+            const { text, last } = await ask(prompt, { ...sampling, speculation: true });
+            if (text !== without.text || without.last.guessed_tokens !== 0) differing.push(prompt);
+            guessed += last.guessed_tokens;
+          }
+          return { differing, guessed };
+        }"""
+    )
+    assert found["differing"] == []
+    assert found["guessed"] > 200
+
+
+def test_guesses_are_made_by_themselves_only_where_the_text_stays_the_same(page):
+    exact, default, asked = page.evaluate(
+        """async () => {
+          const small = await sitegen.load("small", { backend: "wasm" });
+          const prompt = "a little fox and a little fox and a little fox";
+          const guessed = [];
+          for (const [on, choice] of [[model, {}], [small, {}], [small, { speculation: true }]]) {
+            let total = 0;
+            for (let seed = 0; seed < 10; seed++) {
+              const { last } = await ask(prompt, { ...choice, seed, temperature: 0.3 }, on);
+              total += last.guessed_tokens;
+            }
+            guessed.push(total);
+          }
+          return guessed;
+        }"""
+    )
+    assert exact > 0  # float32
+    assert default == 0  # int8
+    assert asked > 0

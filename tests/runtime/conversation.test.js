@@ -45,7 +45,7 @@ async function answer(made, conversation, promptIds, { isStopped, ...other } = {
   const figures = newFigures();
   const ids = [];
   const all = { ...limits, ...other };
-  for await (const id of generate(conversation, promptIds, all, argmax, figures, isStopped)) ids.push(id);
+  for await (const id of generate(conversation, promptIds, all, argmax, figures, { isStopped })) ids.push(id);
   return { ids, figures, runs: made.runs };
 }
 
