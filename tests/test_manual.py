@@ -11,7 +11,14 @@ from pydantic import BaseModel
 
 from sitegen import config, content
 from sitegen.cli import main
-from sitegen.content.apps import AppOptions, ChatOptions, CompleteOptions, FormField, FormOptions
+from sitegen.content.apps import (
+    SCHEMAS,
+    AppOptions,
+    ChatOptions,
+    CompleteOptions,
+    FormField,
+    FormOptions,
+)
 from sitegen.content.front_matter import FrontMatter, NamedModel
 from sitegen.models.families import known
 from sitegen.new import TEMPLATE
@@ -120,6 +127,13 @@ def test_tables_of_options_are_whole() -> None:
     assert first_column("script", "Option") == js_keys("GENERATE_RULES")
     parameters = js_keys("REQUEST_RULES", "chat-request")
     assert first_column("script", "Parameter") == parameters | {"stop"}
+
+
+def test_an_app_hands_on_every_option_that_the_engine_has() -> None:
+    block = (RUNTIME / "elements" / "block.js").read_text("utf-8")
+    handed = block.split("const GENERATION =", 1)[1].split("]);", 1)[0]
+    authors = {name for schema in SCHEMAS.values() for name in schema.model_fields}
+    assert set(re.findall(r'"(\w+)"', handed)) == authors & js_keys("GENERATE_RULES")
 
 
 def test_options_of_the_command_line_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
