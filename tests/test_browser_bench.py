@@ -28,7 +28,7 @@ def row(engine: str, threads: int, run: int, **figures: Any) -> dict[str, Any]:
 
 FOUND = {
     "shape": "SmolLM2-135M",
-    "prompts": {"short": 64, "long": 512},
+    "prompts": {"short": 64, "long": 512, "tokens": 32},
     "rows": [
         row("sitegen", 1, 1, short_decode_tps=20.0, long_first_ms=4000.0),
         row("sitegen", 1, 2, short_decode_tps=24.0, long_first_ms=4400.0),

@@ -138,11 +138,16 @@ def measure(
         time.sleep(1)  # what it still writes to its cache
         server.sent.clear()
         tab.open(f"{server.url}pages/")
+        before_load = usage.cpu
         cache = tab.call("load", engine.page, options)
+        load_cpu = usage.cpu - before_load
         again = sum(n for path, n in server.sent.items() if not path.startswith("pages/"))
         first = _asked(tab, short, prompts.short, prompts.tokens)
+        before_long = usage.cpu
         second = _asked(tab, long, prompts.long, prompts.tokens)
+        before_chat = usage.cpu
         turns = tab.call("chat", messages, prompts.reply)
+        chat_cpu = usage.cpu - before_chat
     tasks = [each["longest_task_ms"] for each in (network, cache, first, second, *turns)]
     return {
         "download_bytes": download,
@@ -158,6 +163,9 @@ def measure(
         "turn_tokens": [turn["prompt_tokens"] for turn in turns],
         "turn_reused_tokens": [turn.get("reused_tokens") for turn in turns],
         "memory_bytes": usage.memory,
+        "cache_load_cpu_s": load_cpu,
+        "long_cpu_s": before_chat - before_long,
+        "chat_cpu_s": chat_cpu,
         "cpu_s": usage.cpu,
         "longest_task_ms": None if None in tasks else max(tasks),
     }

@@ -39,7 +39,9 @@ FIGURES = {
     "turn_2_first_ms": Figure("second turn, first token", "s", 1e-3, 2),
     "turn_5_first_ms": Figure("fifth turn, first token", "s", 1e-3, 2),
     "memory_bytes": Figure("memory of the tab, at most", "MiB", 1 / MIB, 0),
-    "cpu_s": Figure("CPU time of it all", "s", digits=0),
+    "cache_load_cpu_s": Figure("CPU time, load from the cache", "s"),
+    "long_cpu_s": Figure("CPU time, {long} tokens and {tokens} more", "s"),
+    "chat_cpu_s": Figure("CPU time, chat of five turns", "s"),
     "longest_task_ms": Figure("longest task of the page", "ms", digits=0),
 }
 """Key of a measurement → what it is."""

@@ -1,16 +1,16 @@
 """A picture of what the bench measured.
 
-    python benchmarks/browser/plot.py results.json content/rivals.svg
+    python benchmarks/browser/plot.py results.json content/rivals.svg [FIGURE ...]
 
-One panel for each figure, one bar for each engine and number of threads; written by hand, in the
-colours of the manual's other pictures.
+One panel for each figure (keys of FIGURES; by default those of SHOWN), one bar for each engine and
+number of threads; written by hand, in the colours of the manual's other pictures.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -35,27 +35,29 @@ STYLE = """
 """
 
 
-def plot(found: Mapping[str, Any]) -> str:
+def plot(found: Mapping[str, Any], shown: Sequence[str] = SHOWN) -> str:
     """SVG of the JSON that the bench wrote."""
     by_engine = medians(found["rows"])
     engines = list(dict.fromkeys(engine for _, engine in by_engine))
     height = HEAD + ROW * len(engines) + GAP / 2
     width = (WIDTH - GAP * (COLUMNS - 1)) / COLUMNS
-    total = round(height * -(-len(SHOWN) // COLUMNS) + 24)
+    total = round(height * -(-len(shown) // COLUMNS) + 24)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total}" role="img" '
         'aria-labelledby="t" font-family="ui-sans-serif, system-ui, sans-serif">',
         f'<title id="t">sitegen beside transformers.js and wllama: {found["shape"]}</title>',
         f"<style>{STYLE}</style>",
     ]
-    for n, name in enumerate(SHOWN):
+    for n, name in enumerate(shown):
         x, y = (n % COLUMNS) * (width + GAP), (n // COLUMNS) * height
         parts.append(f'<g transform="translate({x:.0f} {y:.0f})">')
         parts += _panel(name, found, by_engine, engines, width)
         parts.append("</g>")
-    threads = " and ".join(str(n) for n in sorted({n for n, _ in by_engine}))
-    note = f"{found['shape']}, random weights; the upper, fainter bar is the lower of {threads} "
-    parts.append(f'<text class="s" x="0" y="{total - 6}">{escape(note)}threads</text></svg>')
+    threads = sorted({n for n, _ in by_engine})
+    note = f"{found['shape']}'s shape, random weights; threads: {', '.join(map(str, threads))}"
+    if len(threads) > 1:
+        note += ", the fewest above and fainter"
+    parts.append(f'<text class="s" x="0" y="{total - 6}">{escape(note)}</text></svg>')
     return "\n".join(parts) + "\n"
 
 
@@ -76,7 +78,7 @@ def _panel(
     yield (
         f'<text class="s" x="{width:.0f}" y="22" text-anchor="end">{figure.unit}, {better}</text>'
     )
-    thickness = (ROW - 6) / len(threads)
+    thickness = (ROW - 6) / max(len(threads), 1)
     for i, engine in enumerate(engines):
         top = HEAD - 8 + i * ROW
         yield f'<text class="s" x="0" y="{top + ROW / 2 + 2:.1f}">{escape(engine)}</text>'
@@ -97,5 +99,6 @@ def _panel(
 
 
 if __name__ == "__main__":
-    source, target = sys.argv[1:]
-    Path(target).write_text(plot(json.loads(Path(source).read_text())), encoding="utf-8")
+    source, target, *shown = sys.argv[1:]
+    picture = plot(json.loads(Path(source).read_text()), shown or SHOWN)
+    Path(target).write_text(picture, encoding="utf-8")
