@@ -398,7 +398,7 @@ def test_the_lock_names_no_address() -> None:
 def test_places_are_what_common_servers_have_a_media_type_for() -> None:
     places = [file.place for package in vendor.read_lock() for file in package.files]
     assert {Path(place).suffix for place in places} == {".js", ".wasm"}
-    assert len(places) == len(set(places)) == 10
+    assert len(places) == len(set(places)) == 11
 
 
 def test_third_party_page_is_what_the_lock_says() -> None:

@@ -4,8 +4,9 @@
 
 Asks npm for each tarball, so it needs a network. Read the difference before committing it: from
 then on every build trusts these hashes. Then `make third-party`, and look whether a licence text
-of sitegen/licences/ changed. onnxruntime-web's tarball holds no licence: its two texts are those
-of the Python package onnxruntime of the same version.
+of sitegen/licences/ changed. The tarballs of onnxruntime-web and web-xgrammar hold no licence: their
+texts are those of the Python packages onnxruntime and xgrammar of the same version; the notices of
+web-xgrammar are those of what is compiled into it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,13 @@ PACKAGES = [
         "licence": "MIT",
         "notices": ["jinja.txt"],
         "files": {"dist/index.js": "jinja/jinja.js"},
+    },
+    {
+        "name": "@mlc-ai/web-xgrammar",
+        "version": "0.1.27",
+        "licence": "Apache-2.0",
+        "notices": ["xgrammar.txt", "xgrammar-notices.txt"],
+        "files": {"lib/index.js": "xgrammar/xgrammar.js"},
     },
 ]
 

@@ -20,16 +20,17 @@ import { createRandom, drawSeed, sample } from "./sampling.js";
  * @param {GenerateOptions} options
  * @param {number[]} promptIds
  * @param {(id: number) => { token: string, bytes: number[] }} spell
+ * @param {(logits: Float32Array) => Float32Array} [masked]  without what may not come
  * @returns {Chooser}
  */
-export function createChooser(options, promptIds, spell) {
+export function createChooser(options, promptIds, spell, masked = (logits) => logits) {
   const random = createRandom(options.seed ?? drawSeed());
   const history = createHistory(promptIds);
   /** @type {ReturnType<typeof scoreToken>[]} */
   let scores = [];
   return {
     choose(logits) {
-      const id = sample(logits, options, history, random);
+      const id = sample(masked(logits), options, history, random);
       if (options.logprobs) scores = [scoreToken(logits, id, options.top_logprobs)];
       return history.add(id);
     },

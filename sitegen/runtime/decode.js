@@ -135,6 +135,20 @@ export function createSpelling(tokenizer, json) {
 }
 
 /**
+ * The bytes that each token adds to a text: none for special ones and those that are none.
+ * @param {Tokenizer} tokenizer
+ * @param {any} json  tokenizer.json
+ * @param {number} size  of the vocabulary
+ * @returns {Uint8Array[] | null}  null where what a token adds depends on its neighbours
+ */
+export function createVocabulary(tokenizer, json, size) {
+  if (!byteDecoderOf(json) && json.decoder?.type !== "Metaspace") return null;
+  const special = specialIds(tokenizer);
+  const spell = createSpelling(tokenizer, json);
+  return Array.from({ length: size }, (_, id) => Uint8Array.from(special.has(id) ? [] : spell(id).bytes));
+}
+
+/**
  * @param {Tokenizer} tokenizer
  * @param {string[]} [marks]  left out
  * @returns {Set<number>}

@@ -18,7 +18,12 @@ import { SitegenError } from "./protocol.js";
  * @property {(progress: Progress) => void} [onProgress]
  */
 
-/** @typedef {Partial<Omit<GenerateOptions, "tools">> & { signal?: AbortSignal }} StreamOptions */
+/**
+ * OpenAI's, and { type: "regex", pattern }.
+ * @typedef {{ type: "text" | "json_object" } | { type: "json_schema", json_schema: { schema: unknown } } | { type: "regex", pattern: string }} AskedFormat
+ */
+
+/** @typedef {Partial<Omit<GenerateOptions, "tools" | "response_format">> & { response_format?: AskedFormat, signal?: AbortSignal }} StreamOptions */
 
 /** @typedef {{ allowed: string, test: (value: any) => boolean }} Rule */
 
@@ -91,6 +96,11 @@ export const GENERATE_RULES = {
   },
   ignore_eos: BOOLEAN,
   speculation: { allowed: "true or false", test: (value) => typeof value === "boolean" },
+  response_format: {
+    allowed:
+      'an object with the type "text", "json_object", "json_schema" (and json_schema: { schema }) or "regex" (and a pattern)',
+    test: (value) => formatOf(value) !== undefined,
+  },
   context_overflow: {
     allowed: '"stop" or "drop_oldest"',
     test: (value) => ["stop", "drop_oldest"].includes(value),
@@ -118,6 +128,10 @@ export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
   if (options.top_logprobs && !options.logprobs) {
     throw badRequest("top_logprobs adds to logprobs: set logprobs to true, too.", { option: "top_logprobs" });
   }
+  const response_format = options.response_format === undefined ? null : formatOf(options.response_format);
+  if (response_format && options.ignore_eos) {
+    throw badRequest("An answer that is held to a form ends with it: leave ignore_eos out.", { option: "ignore_eos" });
+  }
   for (const id of Object.keys(options.logit_bias ?? {})) {
     if (Number(id) < vocabSize) continue;
     throw badRequest(`logit_bias names token ${id}, and the last token of this model is ${vocabSize - 1}.`, {
@@ -140,9 +154,30 @@ export function checkGenerateOptions(options, defaults, vocabSize = Infinity) {
     stop: options.stop ?? [],
     ignore_eos: options.ignore_eos ?? false,
     tools: null,
+    response_format: response_format ?? null,
     context_overflow: options.context_overflow ?? "stop",
     speculation: options.speculation ?? null,
   };
+}
+
+/**
+ * @param {any} value  as a page writes it: OpenAI's `response_format`, or { type: "regex", pattern }
+ * @returns {import("./protocol.js").ResponseFormat | null | undefined}  undefined where it is none
+ */
+function formatOf(value) {
+  switch (value?.type) {
+    case "text":
+      return null;
+    case "json_object":
+      return { type: "json_object" };
+    case "json_schema": {
+      const schema = value.json_schema?.schema;
+      return schema === undefined ? undefined : { type: "json_schema", schema: JSON.parse(JSON.stringify(schema)) };
+    }
+    case "regex":
+      return typeof value.pattern === "string" ? { type: "regex", pattern: value.pattern } : undefined;
+  }
+  return undefined;
 }
 
 /**

@@ -224,8 +224,14 @@
  * @property {boolean} ignore_eos
  * @property {Tool[] | null} tools  for the chat template; their calls are text
  * @property {boolean | null} speculation  whether tokens are guessed; null: where the text stays the same
+ * @property {ResponseFormat | null} response_format  null lets the answer be any text
  * @property {"stop" | "drop_oldest"} context_overflow
  *   of a conversation that leaves no room for its answer: an error, or its oldest turns are left out
+ */
+
+/**
+ * What an answer is held to: a JSON object, JSON that fits a schema, a text that matches.
+ * @typedef {{ type: "json_object" } | { type: "json_schema", schema: any } | { type: "regex", pattern: string }} ResponseFormat
  */
 
 /**

@@ -85,7 +85,9 @@ export function distribution(logits, options) {
  */
 function keep(logits, { temperature, top_k, top_p, min_p }) {
   // As in transformers, tokens equal to the k-th largest stay too.
-  const least = top_k > 0 && top_k < logits.length ? kthLargest(logits, top_k) : -Infinity;
+  // What may not come at all has -Infinity, and is never kept.
+  const kth = top_k > 0 && top_k < logits.length ? kthLargest(logits, top_k) : -Infinity;
+  const least = Math.max(kth, -Number.MAX_VALUE);
   const most = logits[argmax(logits)];
   const weights = new Float64Array(logits.length); // exp of the logit, relative to the largest
   let total = 0;

@@ -3,7 +3,7 @@
  */
 
 import { commonLength } from "./conversation.js";
-import { createSpelling, createTextStream } from "./decode.js";
+import { createSpelling, createTextStream, createVocabulary } from "./decode.js";
 import { SitegenError } from "./protocol.js";
 import { compileTemplate } from "./template.js";
 import { TOOL_MARKS } from "./tool-calls.js";
@@ -29,6 +29,7 @@ const CONTINUATIONS = ["Who", "7"];
  *   text of the answer: continues a plain text, starts anew after a conversation; the marks of
  *   tool calls are text where there are tools
  * @property {(id: number) => { token: string, bytes: number[] }} spell  one token by itself
+ * @property {(size: number) => Uint8Array[] | null} vocabulary  as of createVocabulary
  */
 
 /**
@@ -56,6 +57,7 @@ export function createText(tokenizerJson, tokenizerConfig, files) {
       return one.slice(0, commonLength(one, other));
     },
     spell: createSpelling(tokenizer, tokenizerJson),
+    vocabulary: (size) => createVocabulary(tokenizer, tokenizerJson, size),
     decodeAfter(prompt, promptIds, tools = null) {
       const before = typeof prompt === "string" ? promptIds : [];
       return createTextStream(tokenizer, tokenizerJson, before, tools ? TOOL_MARKS : []);

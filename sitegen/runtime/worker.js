@@ -8,6 +8,7 @@ import { Conversation, prefill } from "./conversation.js";
 import { createStopMatcher } from "./decode.js";
 import { Engine, gunzip, start } from "./engine.js";
 import { checkPrompt, generate, newFigures, selfCheck } from "./generate.js";
+import { Grammars } from "./grammar.js";
 import { loadFiles } from "./loader.js";
 import { asSitegenError } from "./protocol.js";
 import { argmax } from "./sampling.js";
@@ -23,7 +24,14 @@ import { createText } from "./text.js";
 /** @typedef {import("./protocol.js").TokenLogprobs} TokenLogprobs */
 /** @typedef {import("./protocol.js").ToWorker} ToWorker */
 
-/** @typedef {{ engine: Engine, conversation: Conversation, text: import("./text.js").Text, task: LoadTask }} Model */
+/**
+ * @typedef {object} Model
+ * @property {Engine} engine
+ * @property {Conversation} conversation
+ * @property {import("./text.js").Text} text
+ * @property {LoadTask} task
+ * @property {Grammars} [grammars]  once an answer was held to a form
+ */
 
 /** @type {Model | null} */
 let model = null;
@@ -129,10 +137,11 @@ async function answer(id, prompt, options) {
     eos_token_ids: options.ignore_eos ? [] : manifest.tokenizer.eos_token_ids,
     max_new_tokens,
   };
-  const chooser = createChooser(options, promptIds, text.spell);
+  const held = options.response_format && (await grammars().start(options.response_format));
+  const chooser = createChooser(options, promptIds, text.spell, held ? (logits) => held.masked(logits) : undefined);
   const figures = newFigures();
   const stops = createStopMatcher(options.stop);
-  const decoded = text.decodeAfter(prompt, promptIds, options.tools);
+  const decoded = held?.text ?? text.decodeAfter(prompt, promptIds, options.tools);
   /** @type {(piece: string, logprobs?: TokenLogprobs[]) => void} */
   const show = (piece, logprobs = []) => {
     if (piece || logprobs.length > 0) reply({ kind: "piece", id, text: piece, logprobs });
@@ -144,14 +153,16 @@ async function answer(id, prompt, options) {
     conversation.isAnswered = true;
     for await (const token of generate(conversation, promptIds, limits, chooser.choose, figures, aids)) {
       show(stops.push(decoded.push(token)), chooser.logprobs());
-      if (stops.isStopped) break;
+      await held?.accept(token);
+      if (stops.isStopped || held?.isComplete) break;
       if (await isStopping()) break;
     }
     show(stops.push(decoded.end()) + stops.end());
   } finally {
     running.id = 0;
+    held?.dispose();
   }
-  if (stops.isStopped) figures.finish_reason = "stop";
+  if (stops.isStopped || held?.isComplete) figures.finish_reason = "stop";
   reply({ kind: "done", id, result: { ...figures, prompt_tokens: promptIds.length, dropped_messages } });
 }
 
@@ -173,6 +184,13 @@ async function begin(id, prompt) {
   } finally {
     running.id = 0;
   }
+}
+
+/** @returns {Grammars} of the model */
+function grammars() {
+  const loaded = /** @type {Model} */ (model);
+  const { vocab_size, tokenizer } = loaded.task.manifest;
+  return (loaded.grammars ??= new Grammars(loaded.text.vocabulary(vocab_size), tokenizer.eos_token_ids));
 }
 
 const channel = new MessageChannel();
