@@ -4,9 +4,9 @@
 
 Asks npm for each tarball, so it needs a network. Read the difference before committing it: from
 then on every build trusts these hashes. Then `make third-party`, and look whether a licence text
-of sitegen/licences/ changed. The tarballs of onnxruntime-web and web-xgrammar hold no licence: their
-texts are those of the Python packages onnxruntime and xgrammar of the same version; the notices of
-web-xgrammar are those of what is compiled into it.
+of sitegen/licences/ changed. The tarballs of onnxruntime-web and web-xgrammar hold no licence:
+their texts are those of the Python packages onnxruntime and xgrammar of the same version; the
+notices of web-xgrammar are those of what is compiled into it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ import { toolForm } from "./tool-calls.js";
  * @property {number | null} [max_tokens]
  * @property {number | null} [max_completion_tokens]
  * @property {string | string[] | null} [stop]
- * @property {{ type: "text" } | null} [response_format]
+ * @property {import("./options.js").AskedFormat | null} [response_format]
  * @property {Tool[] | null} [tools]
  * @property {"auto" | "none" | null} [tool_choice]
  * @property {boolean | null} [parallel_tool_calls]
@@ -58,10 +58,6 @@ const REQUEST_RULES = {
   n: integer(`a whole number from 1 to ${MOST_CHOICES}`, 1, MOST_CHOICES),
   max_tokens: integer("a whole number above 0", 1),
   max_completion_tokens: integer("a whole number above 0", 1),
-  response_format: {
-    allowed: '{ type: "text" }: this engine holds answers to no other format',
-    test: (value) => value?.type === "text",
-  },
   tools: { allowed: "a list of tools, one at least", test: (value) => Array.isArray(value) && value.length > 0 },
   tool_choice: {
     allowed: '"auto" or "none": this engine cannot make a model call a tool',

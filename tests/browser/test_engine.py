@@ -169,6 +169,30 @@ def test_a_stop_string_ends_the_text_before_it(page):
     assert answer["last"]["finish_reason"] == "stop"
 
 
+def test_an_answer_is_held_to_a_form_without_unsafe_eval(make_site, open_page):
+    site = make_site()
+    site.headers["Content-Security-Policy"] = POLICY
+    page = open_page(site.url)
+    assert "info" in load(page, "tiny", backend="wasm")
+    pattern = {"type": "regex", "pattern": "[a-c]{2}(é|ü)!"}
+    for seed in range(3):
+        held = generate(page, PROMPT, response_format=pattern, temperature=1, seed=seed)
+        assert re.fullmatch("[a-c]{2}[éü]!", held["text"]), held
+        assert held["last"]["finish_reason"] == "stop"
+    properties = {"ok": {"type": "boolean"}, "n": {"type": "integer", "minimum": 3, "maximum": 14}}
+    schema = {"properties": properties, "required": ["ok", "n"]}
+    asked = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    held = generate(page, PROMPT, response_format=asked, temperature=1, seed=1, max_new_tokens=120)
+    found = json.loads(held["text"])
+    assert list(found) == ["ok", "n"] and found["ok"] in (True, False) and 3 <= found["n"] <= 14
+    cut = generate(page, PROMPT, response_format=asked, temperature=0, max_new_tokens=2)
+    assert cut["last"]["finish_reason"] == "length"
+    asked["json_schema"]["schema"] = {"type": "array", "uniqueItems": True}
+    refused = generate(page, PROMPT, response_format=asked)
+    assert refused["kind"] == "bad-request" and "uniqueItems" in refused["message"]
+    assert generate(page, PROMPT, max_new_tokens=40, ignore_eos=True)["text"] != ""
+
+
 def test_logprobs_and_penalties_are_those_of_the_logits_that_python_computes(
     page, site_models, tokenizer
 ):

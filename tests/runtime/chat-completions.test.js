@@ -130,7 +130,7 @@ for (const [body, message] of [
   [{ stop: "" }, /^stop must be a text or a list of texts, none of them empty, not ""\.$/],
   [{ stream_options: { include_usage: true } }, /set stream to true/],
   [{ stream: true, stream_options: { more: 1 } }, /^stream_options must be \{ include_usage: true \}/],
-  [{ response_format: { type: "json_object" } }, /^response_format must be \{ type: "text" \}/],
+  [{ response_format: { type: "xml" } }, /^response_format must be an object with the type "text"/],
   [{ temperature: -1 }, /^temperature must be a number, 0 or more, not -1\.$/],
   [{ logit_bias: { 100: 1 } }, /names token 100, and the last token of this model is 99/],
   [{ top_logprobs: 2 }, /set logprobs to true/],
