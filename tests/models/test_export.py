@@ -237,7 +237,7 @@ def test_graphs_hold_no_weights(exported: Prepare) -> None:
     for variant in model.manifest["variants"]:
         graph = onnx.load_from_string(model.files[variant["graph"]["sha256"]].read_bytes())
         inside = [t for t in graph.graph.initializer if not t.external_data]
-        assert all(len(t.raw_data) <= 8 for t in inside)
+        assert all(len(t.raw_data) <= 16 for t in inside)  # one number a head at most
         assert {e.value for t in graph.graph.initializer for e in t.external_data[:1]} == {
             "weights.bin"
         }
