@@ -88,14 +88,14 @@ export const GENERATE_RULES = {
   },
   logprobs: BOOLEAN,
   top_logprobs: integer("a whole number from 0 to 20", 0, 20),
-  seed: { ...integer("a whole number from 0 to 2^53 - 1", 0) },
+  seed: integer("a whole number from 0 to 2^53 - 1", 0),
   stop: {
     allowed: "a list of texts, none of them empty",
     test: (value) =>
       Array.isArray(value) && value.every((text) => typeof text === "string" && text !== ""),
   },
   ignore_eos: BOOLEAN,
-  speculation: { allowed: "true or false", test: (value) => typeof value === "boolean" },
+  speculation: BOOLEAN,
   response_format: {
     allowed:
       'an object with the type "text", "json_object", "json_schema" (and json_schema: { schema }) or "regex" (and a pattern)',
@@ -171,13 +171,25 @@ function formatOf(value) {
     case "json_object":
       return { type: "json_object" };
     case "json_schema": {
-      const schema = value.json_schema?.schema;
-      return schema === undefined ? undefined : { type: "json_schema", schema: JSON.parse(JSON.stringify(schema)) };
+      const schema = plain(value.json_schema?.schema);
+      return schema === undefined ? undefined : { type: "json_schema", schema };
     }
     case "regex":
       return typeof value.pattern === "string" ? { type: "regex", pattern: value.pattern } : undefined;
   }
   return undefined;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {unknown} as JSON has it; undefined where it is none
+ */
+function plain(value) {
+  try {
+    return JSON.parse(JSON.stringify(value));
+  } catch {
+    return undefined; // a function, or it holds itself
+  }
 }
 
 /**

@@ -50,3 +50,13 @@ for (const logit_bias of [[1], { 1: Infinity }, { 1: "2" }, { "01": 1 }, { 1: 10
     assert.throws(() => checkGenerateOptions({ logit_bias }, {}), { kind: "bad-request" });
   });
 }
+
+test("a schema that is no JSON is refused in a sentence", () => {
+  /** @type {any} */
+  const endless = {};
+  endless.properties = endless;
+  for (const schema of [endless, () => true]) {
+    const response_format = { type: "json_schema", json_schema: { schema } };
+    assert.throws(() => checkGenerateOptions({ response_format }, {}), { kind: "bad-request", message: /^response_format must be/ });
+  }
+});
